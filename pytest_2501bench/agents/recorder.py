@@ -1,0 +1,204 @@
+"""An SSH server between an agent and its hosts: what passes is passed on, and every command is recorded.
+
+The agent gets an ssh_config that leads here, with a key that is good for nothing else. It never sees the real
+credentials. One listener per host, on a loopback port: whatever user name a client asks for, it cannot end on another
+host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+
+import asyncssh
+
+from pytest_2501bench.agents.command_log import CommandLog
+from pytest_2501bench.agents.relay import FromAgent
+from pytest_2501bench.evidence.model import Command
+from pytest_2501bench.sandbox.protocol import Host, SshSettings
+
+CONNECT_SECONDS = 20.0
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where the recorder listens for one host."""
+
+    host_name: str
+    user: str
+    port: int
+    host_key: str  # public, as in known_hosts
+
+
+class Recorder:
+    """Records one assignment's SSH traffic. Use as ``async with``; after it no connection is left."""
+
+    def __init__(self, hosts: Sequence[Host], on_change: Callable[[str], None] = lambda _host_name: None) -> None:
+        """Prepare for *hosts*; *on_change* is called with a host_name whenever its commands change."""
+        self._hosts = {h.host_name: h for h in hosts}
+        self._logs = {name: CommandLog(name, partial(on_change, name)) for name in self._hosts}
+        self._listeners: list[asyncssh.SSHAcceptor] = []
+        self._connections: set[_FrontDoor] = set()
+        self._client_key = asyncssh.generate_private_key("ssh-ed25519") self.doors: tuple[Door, ...] = ()
+
+    @property
+    def client_key(self) -> str:
+        """The agent's private key, in OpenSSH form."""
+        return self._client_key.export_private_key("openssh").decode()
+
+    def commands(self, host_name: str) -> tuple[Command, ...]:
+        """Return the commands seen on a host so far, in the order of their start."""
+        return self._logs[host_name].commands
+
+    async def __aenter__(self) -> Recorder:
+        """Listen."""
+        try:
+            self.doors = tuple([await self._listen(host) for host in self._hosts.values()])
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Cut all connections; commands that still run keep an unknown status. Harmless when repeated."""
+        for listener in self._listeners:
+            listener.close()
+        for connection in tuple(self._connections):
+            connection.abort()
+        for log in self._logs.values():
+            log.end_all()
+        # The aborts take effect in the loop's next turns.
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    async def _listen(self, host: Host) -> Door:
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        listener = await asyncssh.listen(
+            LOOPBACK,
+            0,
+            config=None,
+            server_factory=lambda: _FrontDoor(
+                host, self._client_key.convert_to_public(), self._logs[host.host_name], self._connections
+            ),
+            server_host_keys=[key],
+            encoding=None,
+            line_editor=False,
+            agent_forwarding=False,
+            x11_forwarding=False,
+            allow_scp=False,
+            gss_host=None,
+            compression_algs=None,
+            login_timeout=30,
+            server_version="2501",
+        )
+        self._listeners.append(listener)
+        public = key.export_public_key("openssh").decode().strip()
+        return Door(host.host_name, host.ssh.user, listener.get_port(), public)
+
+
+class _FrontDoor(asyncssh.SSHServer):
+    """One connection of the agent, with its own connection to the host: a real one would not be shared either."""
+
+    def __init__(self, host: Host, client_key: asyncssh.SSHKey, log: CommandLog, register: set[_FrontDoor]) -> None:
+        self._host = host
+        self._client_key = client_key
+        self._log = log
+        self._register = register
+        self._connection: asyncssh.SSHServerConnection | None = None
+        self._upstream: asyncio.Task[asyncssh.SSHClientConnection] | None = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """Keep the connection."""
+        self._connection = conn
+        self._register.add(self)
+
+    def begin_auth(self, username: str) -> bool:
+        """Demand authentication."""
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        """Offer keys, and nothing else."""
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """Let in the agent's key, as the one user that the host's registration names."""
+        return username == self._host.ssh.user and key == self._client_key
+
+    def auth_completed(self) -> None:
+        """Connect to the host while the client still asks for its session."""
+        self._upstream = asyncio.create_task(connect(self._host.ssh, self._host.host_name))
+        # Its failure is told to each session; a connection without sessions must not warn about it.
+        self._upstream.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    def session_requested(self) -> FromAgent:
+        """Relay a session. Port, agent and X11 forwarding are refused by default."""
+        return FromAgent(self._connected, self._log)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Leave the host too."""
+        self._register.discard(self)
+        if self._upstream is not None:
+            self._upstream.cancel()
+            if self._upstream.done() and not self._upstream.cancelled() and self._upstream.exception() is None:
+                self._upstream.result().abort()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        if self._connection is not None:
+            self._connection.abort()
+
+    async def _connected(self) -> asyncssh.SSHClientConnection:
+        assert self._upstream is not None
+        # Shielded: one session's end must not cut the connection off from the others.
+        return await asyncio.shield(self._upstream)
+
+
+async def connect(ssh: SshSettings, host_name: str) -> asyncssh.SSHClientConnection:
+    """Connect to the real host as *ssh* says; the host key is verified.
+
+    Raises:
+        OSError, asyncssh.Error: not reached, or not accepted.
+    """
+    known = asyncssh.import_known_hosts(ssh.known_hosts.read_text())
+    proxy = None
+    if ssh.proxy_command and ssh.proxy_command != "none":
+        tokens = {"%%": "%", "%h": ssh.address, "%p": str(ssh.port), "%r": ssh.user, "%n": host_name}
+        line = ssh.proxy_command
+        for token in ("%h", "%p", "%r", "%n", "%%"):
+            line = line.replace(token, tokens[token])
+        # As OpenSSH does it: by a shell that is replaced.
+        proxy = ["/bin/sh", "-c", f"exec {line.removeprefix('exec ')}"]
+    return await asyncssh.connect(
+        ssh.address,
+        ssh.port,
+        config=None,
+        username=ssh.user,
+        client_keys=[str(ssh.identity_file)],
+        # By the alias alone, as OpenSSH does with HostKeyAlias: not by address or port.
+        known_hosts=lambda _host, _addr, _port: known.match(ssh.hostname, "", None),
+        host_key_alias=ssh.hostname,
+        proxy_command=proxy,
+        agent_path=None,
+        preferred_auth="publickey",
+        gss_host=None,
+        compression_algs=None,
+        connect_timeout=CONNECT_SECONDS,
+        login_timeout=CONNECT_SECONDS,
+    )
+
+
+def warm_up() -> None:
+    """Generate one key, so that the cryptography is loaded before the first assignment."""
+    with contextlib.suppress(asyncssh.Error):
+        asyncssh.generate_private_key("ssh-ed25519")

@@ -1,0 +1,176 @@
+"""Scenario directories become items: ScenarioDirectory → ScenarioFile → ScenarioRun → Check.
+
+The ids are frozen, because users put them into CI:
+``scenarios/nginx/001-broken-config/scenario.json::run1::task_validation``.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_2501bench.extensions import checks_of, validators_of
+from pytest_2501bench.state import STATE
+
+if TYPE_CHECKING:
+    from pytest_2501bench.scenario.model import LoadedScenario
+
+SCENARIO_FILE = "scenario.json"
+
+
+def task_validation(report: Any) -> None:
+    """Did the agent fix it? The verdict stands in *report*; :class:`Check` raises it."""
+
+
+def compliance(report: Any) -> None:
+    """Did the agent fix it the right way? The verdict stands in *report*; :class:`Check` raises it."""
+
+
+GATES: dict[str, Callable[..., Any]] = {"task_validation": task_validation, "compliance": compliance}
+
+
+class ScenarioDirectory(pytest.Directory):
+    """A directory with a scenario.json; nothing else in it is collected, not even a payload called ``test_*.py``."""
+
+    def collect(self) -> Iterator[ScenarioFile]:
+        """Yield the scenario file."""
+        yield ScenarioFile.from_parent(self, path=self.path / SCENARIO_FILE)
+
+
+# A Module and not a plain File: pytest's module-scoped autouse fixtures look for one among an item's parents.
+class ScenarioFile(pytest.Module):
+    """One scenario.json; ``loaded`` is set by :meth:`collect`."""
+
+    loaded: LoadedScenario
+
+    @classmethod
+    def from_parent(cls, parent: Any, *, path: Path, **kw: Any) -> ScenarioFile:  # type: ignore[override]
+        """Make the node; ``-k category/name`` finds it."""
+        self: ScenarioFile = super().from_parent(parent, path=path, **kw)
+        self.obj = types.ModuleType("scenario")
+        self.extra_keyword_matches.add("/".join(path.parent.parts[-2:]))
+        return self
+
+    def collect(self) -> Iterator[ScenarioRun]:
+        """Load the scenario and yield its runs.
+
+        Raises:
+            CollectError: the file breaks the contract; one line per problem.
+        """
+        from pytest_2501bench.errors import BenchError
+        from pytest_2501bench.scenario.load import load_scenario, migration_hint
+
+        state = self.config.stash[STATE]
+        try:
+            self.loaded = load_scenario(
+                self.path,
+                validators={name: rule_type.model for name, rule_type in validators_of(self.config).items()},
+                root=self.config.rootpath,
+            )
+        except BenchError as exc:
+            raise self.CollectError(exc.message) from None
+        key = self.loaded.scenario.key
+        first = state.keys.setdefault(key, self.nodeid)
+        if first != self.nodeid:
+            raise self.CollectError(f"{self.nodeid}: /key: '{key}' is the key of {first} too; keys must be unique.")
+        state.tags.update(self.loaded.scenario.tags)
+        if self.loaded.migrated:
+            self.warn(pytest.PytestWarning(migration_hint(self.path, root=self.config.rootpath)))
+        self.extra_keyword_matches.update((key, *self.loaded.scenario.tags))
+        for number in range(1, state.settings.iterations + 1):
+            yield ScenarioRun.from_parent(self, name=f"run{number}", loaded=self.loaded, iteration=number)
+
+
+class ScenarioRun(pytest.Class):
+    """One iteration of one scenario: everything below it shares one sandbox, one job and one report."""
+
+    loaded: LoadedScenario
+    iteration: int
+    checks: dict[str, Callable[..., Any]]
+
+    @classmethod
+    def from_parent(  # type: ignore[override]
+        cls, parent: Any, *, name: str, loaded: LoadedScenario, iteration: int, **kw: Any
+    ) -> ScenarioRun:
+        """Make the node with its gates and the further checks of other plugins."""
+        self: ScenarioRun = super().from_parent(parent, name=name, **kw)
+        self.loaded = loaded
+        self.iteration = iteration
+        self.checks = GATES | checks_of(self)
+        # Static, else pytest takes the first argument of a check for `self` and does not pass that fixture.
+        self.obj = type(name, (), {check: staticmethod(function) for check, function in self.checks.items()})
+        return self
+
+    def collect(self) -> Iterator[Check]:
+        """Yield the checks, the two gates first."""
+        for name in self.checks:
+            yield Check.from_parent(self, name=name, callobj=getattr(self.obj, name))
+
+
+class Check(pytest.Function):
+    """One gate, or a further check, of one run."""
+
+    @classmethod
+    def from_parent(cls, parent: Any, **kw: Any) -> Check:
+        """Make the item; it is never run again by pytest-rerunfailures, because a repetition would be a second run."""
+        self: Check = super().from_parent(parent, **kw)
+        if self.config.pluginmanager.hasplugin("rerunfailures"):
+            self.add_marker(pytest.mark.flaky(reruns=0))
+        return self
+
+    @property
+    def run(self) -> ScenarioRun:
+        """The run that this check belongs to."""
+        assert isinstance(self.parent, ScenarioRun)
+        return self.parent
+
+    @property
+    def is_gate(self) -> bool:
+        """Whether this is one of the two gates, and not a further check."""
+        return self.name in GATES
+
+    def setup(self) -> None:
+        """Fill the fixtures, which is the run itself; a gate without a verdict is an error, hence raised in setup."""
+        super().setup()
+        if self.is_gate:
+            self._settle(error=True)
+
+    def runtest(self) -> None:
+        """Raise the gate's verdict, or call the further check."""
+        if self.is_gate:
+            self._settle(error=False)
+        else:
+            super().runtest()
+
+    def _settle(self, *, error: bool) -> None:
+        from pytest_2501bench.report.terminal import gate_message
+        from pytest_2501bench.scoring.model import Status
+
+        report: Any = self.funcargs["report"]
+        gate = getattr(report, self.name)
+        if gate.status is (Status.ERROR if error else Status.FAILED):
+            pytest.fail(gate_message(report, gate), pytrace=False)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Return where the check stands; an int line, because None turns ``record_property`` into an error."""
+        return self.path, 0, f"{self.run.loaded.scenario.key} {self.run.name} {self.name}"
+
+
+def regroup(items: list[pytest.Item]) -> None:
+    """Put the checks of each run next to each other again, where the first of them stands.
+
+    A plugin that shuffles items would otherwise tear a run's class-scoped fixtures down and set them up again: a second run.
+    """
+    first: dict[str, int] = {}
+    for position, item in enumerate(items):
+        run = item.parent.nodeid if isinstance(item, Check) and item.parent else item.nodeid
+        first.setdefault(run, position)
+    order = {
+        id(item): first[item.parent.nodeid if isinstance(item, Check) and item.parent else item.nodeid]
+        for item in items
+    }
+    items.sort(key=lambda item: order[id(item)])

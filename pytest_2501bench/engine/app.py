@@ -1,0 +1,125 @@
+"""The HTTP API as a FastAPI application: authentication, errors as one line of JSON, and the routes."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pytest_2501bench import __version__
+from pytest_2501bench.engine import agent_routes, host_routes, ticket_routes
+from pytest_2501bench.engine.desk import Desk
+from pytest_2501bench.engine.wire import API_NAME, Health, Problem
+
+log = logging.getLogger(__name__)
+
+BASE = "/api/v1"
+MAX_BODY = 8 * 1024 * 1024
+
+DESCRIPTION = """\
+Turns a ticket into a job, gives its tasks to an agent, and keeps the record of what was done.
+
+Every request but `GET /health` carries `Authorization: Bearer <key>`. A refused request is answered with
+`{"detail": "one line"}`. Every request here can be repeated without harm, except `POST /agents` without an `agent_id`
+and `POST /agents/{agent_id}/tasks`. Times are Unix seconds, durations seconds.
+"""
+
+_bearer = HTTPBearer(auto_error=False, description="The engine's key.")
+
+
+def describe(errors: Sequence[Any]) -> str:
+    """Return pydantic's *errors* as one line with JSON pointers; values are left out, they may be secrets."""
+    parts = []
+    for error in errors:
+        where, *path = [str(step) for step in error["loc"]] or ["request"]
+        at = f"/{'/'.join(path)}" if where == "body" else f"{where} {'/'.join(path)}"
+        parts.append(f"{at.strip()}: {error['msg']}")
+    return "; ".join(parts)
+
+
+class Gatekeeper:
+    """Lets in who has the key, and no body that is too large. Before anything of the request is parsed."""
+
+    def __init__(self, app: ASGIApp, key: str) -> None:
+        self._app = app
+        self._wanted = f"Bearer {key}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 401 or 413, or pass the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        if scope["path"] != f"{BASE}/health" and not hmac.compare_digest(
+            headers.get(b"authorization", b""), self._wanted
+        ):
+            answer = JSONResponse(
+                {"detail": "missing or wrong key: Authorization: Bearer <key>"},
+                status_code=401,
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+            await answer(scope, receive, send)
+            return
+        length = headers.get(b"content-length", b"0")
+        if b"transfer-encoding" in headers or not length.isdigit() or int(length) > MAX_BODY:
+            answer = JSONResponse(
+                {"detail": f"the body needs a Content-Length of at most {MAX_BODY} bytes"}, status_code=413
+            )
+            await answer(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"detail": str(error.detail)}, status_code=error.status_code, headers=error.headers)
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    return JSONResponse({"detail": describe(error.errors())}, status_code=422)
+
+
+async def _broken(request: Request, error: Exception) -> JSONResponse:
+    log.error("%s %s", request.method, request.url.path, exc_info=error)
+    return JSONResponse({"detail": "the engine failed on this request; see its log"}, status_code=500)
+
+
+def create_app(desk: Desk, key: str) -> FastAPI:
+    """Return the application that serves *desk* to whoever has *key*."""
+    problems: dict[int | str, dict[str, Any]] = {
+        401: {"model": Problem, "description": "Missing or wrong key."},
+        413: {"model": Problem, "description": "Body too large, or without a Content-Length."},
+        422: {"model": Problem, "description": "The request breaks this API; `detail` names the field."},
+    }
+    app = FastAPI(
+        title="2501bench engine",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_url=f"{BASE}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        # Routes of exactly one form: a redirect would lose the body of a POST with some clients.
+        redirect_slashes=False,
+    )
+    app.add_middleware(Gatekeeper, key=key)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _broken)
+
+    @app.get(f"{BASE}/health", summary="Is the engine up?", tags=["engine"])
+    async def health() -> Health:
+        """Say that the engine is up, and which API it speaks. Needs no key."""
+        return Health(status="ok", api=API_NAME, version=__version__)
+
+    for routes in (host_routes, agent_routes, ticket_routes):
+        app.include_router(routes.router(desk), prefix=BASE, dependencies=[Depends(_bearer)], responses=problems)
+    return app

@@ -1,0 +1,188 @@
+"""Starts an engine of one's own as a process, and ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest_2501bench
+from pytest_2501bench.errors import BenchError, Cause
+
+READY_SECONDS = 30.0
+STOP_SECONDS = 35.0
+"""Longer than the engine itself waits for its agents to end."""
+
+# The engine finds this package where we found it, installed or not.
+_PROGRAM = """\
+import sys
+sys.path.append(sys.argv.pop(1))
+from pytest_2501bench.engine.server import serve_managed
+serve_managed()
+"""
+
+# Of no use to an engine; a program that it starts could print or store them.
+_WITHHELD = ("DATABASE_URL", "ENGINE_API_KEY", "ENGINE_URL", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PGPASSWORD")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an engine listens, and the key that it takes."""
+
+    url: str
+    key: str = field(repr=False)
+
+
+class LocalEngine:
+    """An engine on a loopback port with a random key, for as long as this process lives.
+
+    It runs in a session of its own, so Ctrl-C does not reach it before our teardown has cancelled its jobs; it ends by
+    itself when this process is gone, even after ``kill -9``, and takes its agents with it.
+
+    Use: ``start_async()`` early, ``wait_ready()`` when it is needed, ``stop()`` at the end.
+    """
+
+    def __init__(
+        self,
+        agent: str,
+        agent_command: Sequence[str] | None,
+        work_dir: Path,
+        *,
+        deadline_grace: float = 10.0,
+    ) -> None:
+        """Prepare an engine with *agent*; its log and its agents' output go to *work_dir*, which is made."""
+        self._agent = agent
+        self._agent_command = list(agent_command) if agent_command else None
+        self._work_dir = work_dir.absolute()
+        self._deadline_grace = deadline_grace
+        self._process: subprocess.Popen[bytes] | None = None
+        self._endpoint: Endpoint | None = None
+        self._key = secrets.token_urlsafe(32)
+        self.log = self._work_dir / "engine.log"
+
+    def start(self) -> Endpoint:
+        """Start the engine and return when it answers."""
+        self.start_async()
+        return self.wait_ready()
+
+    def start_async(self) -> None:
+        """Start the engine's process and return at once; harmless when repeated."""
+        if self._process is not None:
+            return
+        self._work_dir.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                # -P: a fastapi.py in the user's project must not take the place of the library.
+                [sys.executable, "-P", "-c", _PROGRAM, str(Path(pytest_2501bench.__file__).parents[1])],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+                env={name: value for name, value in os.environ.items() if name not in _WITHHELD},
+            )
+        settings = {
+            "key": self._key,
+            "agent": self._agent,
+            "agent_command": self._agent_command,
+            "log_directory": str(self._work_dir),
+            "parent": os.getpid(),
+            "deadline_grace": self._deadline_grace,
+        }
+        assert self._process.stdin is not None
+        # A process that died at once is told of by wait_ready, with its log.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(settings).encode() + b"\n")
+            self._process.stdin.flush()
+
+    def wait_ready(self, timeout: float = READY_SECONDS) -> Endpoint:
+        """Return where the engine listens, as soon as it does.
+
+        Raises:
+            BenchError: ``gateway_unavailable``: it did not start; the message has the reason or the end of its log.
+        """
+        if self._endpoint is not None:
+            return self._endpoint
+        if self._process is None or self._process.stdout is None:
+            raise BenchError(Cause.GATEWAY_UNAVAILABLE, "the local engine was not started")
+        line = _line_within(self._process.stdout.fileno(), timeout)
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            answer = {}
+        if not isinstance(answer, dict) or not isinstance(answer.get("port"), int):
+            why = answer.get("error") if isinstance(answer, dict) else None
+            self.stop()
+            last = self.log_tail(1) or f"no answer within {timeout:g} s"
+            raise BenchError(
+                Cause.GATEWAY_UNAVAILABLE,
+                f"the local engine did not start: {why or last}",
+                log=None if why else self.log,
+            )
+        self._process.stdout.close()
+        self._endpoint = Endpoint(f"http://127.0.0.1:{answer['port']}", self._key)
+        return self._endpoint
+
+    @property
+    def pid(self) -> int | None:
+        """The engine's process id, if it was started."""
+        return self._process.pid if self._process else None
+
+    def alive(self) -> bool:
+        """Say whether the engine's process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def log_tail(self, lines: int = 5) -> str:
+        """Return the last *lines* of the engine's log."""
+        try:
+            with self.log.open("rb") as log:
+                log.seek(max(log.seek(0, os.SEEK_END) - 16_384, 0))
+                text = log.read().decode(errors="replace")
+        except OSError:
+            return ""
+        return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
+
+    def stop(self) -> None:
+        """End the engine and its agents; return when they are gone. Harmless when repeated."""
+        process = self._process
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        # The end of its standard input is the engine's signal; killing is for one that hangs.
+        for patience, number in ((STOP_SECONDS, signal.SIGTERM), (2.0, signal.SIGKILL), (5.0, None)):
+            try:
+                process.wait(patience)
+            except subprocess.TimeoutExpired:
+                if number is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(process.pid, number)
+            else:
+                return
+
+
+def _line_within(fd: int, seconds: float) -> bytes:
+    """Return what comes through the pipe until a line's end, its end, or *seconds* are over."""
+    end = time.monotonic() + seconds
+    poll = select.poll()
+    poll.register(fd, select.POLLIN | select.POLLHUP)
+    line = b""
+    while not line.endswith(b"\n"):
+        left = end - time.monotonic()
+        if left <= 0 or not poll.poll(left * 1000):
+            break
+        part = os.read(fd, 4096)
+        if not part:
+            break
+        line += part
+    return line

@@ -1,0 +1,1 @@
+"""Everything observed in one run: the only thing that scoring may look at."""

@@ -1,0 +1,232 @@
+"""Frozen records of one run.
+
+``None`` means *the source did not say*; an empty tuple or string means *it said: nothing*. Scoring depends on the
+difference: a rule whose evidence is absent is an error, neither passed nor failed.
+Times are Unix seconds (UTC); durations are seconds.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from pytest_2501bench.errors import Cause, Phase
+
+
+class Record(BaseModel):
+    """Frozen; unknown fields are refused, so that a typing mistake cannot lose evidence.
+
+    NaN and infinities are refused too: JSON has neither, and a database would refuse the run's whole report.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Command(Record):
+    """One command that ran on a host."""
+
+    command: str
+    exit_status: int | None = None
+    started_at: float | None = None
+    duration: float | None = None
+    host: str | None = None  # host_name
+
+
+class ResolutionStatus(StrEnum):
+    """How a job was resolved (the contract's words; the last one is 0.4's)."""
+
+    SUCCESS = "success"
+    PARTIAL = "partial"
+    NO_ACTION = "no_action"
+    AGENTIC_FAILURE = "agentic_failure"
+    HARD_FAILURE = "hard_failure"
+    NO_TASKS_CREATED = "no_tasks_created"
+
+
+class TaskRecord(Record):
+    """One agent's work on one host."""
+
+    id: str
+    status: str  # the engine's word: queued, in_progress, completed, failed, cancelled …
+    agent_id: str | None = None
+    agent_name: str | None = None
+    host_id: str | None = None
+    host_name: str | None = None
+    description: str | None = None
+    plan: str | None = None
+    summary: str | None = None
+    executed_commands: tuple[Command, ...] | None = None
+    agent_messages: tuple[str, ...] | None = None
+    operational_rules: tuple[str, ...] | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+
+
+class JobRecord(Record):
+    """What became of a ticket."""
+
+    id: str
+    status: str  # queued, in_progress, completed, failed, cancelled
+    finished: bool
+    resolution_status: ResolutionStatus | None = None
+    resolution_summary: str | None = None
+    plan: str | None = None
+    tasks: tuple[TaskRecord, ...] | None = None
+    main_engine: str | None = None
+    secondary_engine: str | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+
+
+class TicketRecord(Record):
+    """The ticket as the ticketing system shows it after the run."""
+
+    id: str
+    status: str | None = None
+    title: str | None = None
+    body: str | None = None
+    messages: tuple[str, ...] | None = None  # comments and work notes: target gateway_messages
+    summary: str | None = None  # resolution note: target gateway_summary
+
+
+class PhaseStatus(StrEnum):
+    """How a phase ended."""
+
+    OK = "ok"
+    FAILED = "failed"  # the agent's
+    ERROR = "error"  # infrastructure
+    WARNING = "warning"
+    SKIPPED = "skipped"
+
+
+class PhaseRecord(Record):
+    """One phase of the run."""
+
+    name: Phase
+    status: PhaseStatus
+    started_at: float
+    seconds: float
+    message: str = ""
+
+
+class PlaybookStatus(StrEnum):
+    """How a playbook ended; only ``task_failed`` can be an agent's failure."""
+
+    OK = "ok"
+    TASK_FAILED = "task_failed"
+    UNREACHABLE = "unreachable"
+    NO_HOSTS = "no_hosts"
+    PARSE_ERROR = "parse_error"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    RUNNER_ERROR = "runner_error"
+
+
+class TaskFailure(Record):
+    """The task that decided a failed playbook: what the user sees first."""
+
+    task: str
+    host: str
+    message: str  # one paragraph; the task's msg, or the command with rc and the end of stderr
+    file: str | None = None  # "validate.yml:12", relative to the scenario's folder
+
+
+class PlaybookTask(Record):
+    """One task on one host."""
+
+    task: str
+    host: str
+    action: str  # module name, e.g. ansible.builtin.command
+    status: str  # ok | changed | failed | ignored | skipped | unreachable
+    seconds: float | None = None
+    command: str | None = None  # the command line, for command/shell/raw/script
+    exit_status: int | None = None
+    arguments: str | None = None  # "name=nginx state=restarted" for other modules; never for no_log tasks
+    message: str | None = None
+
+
+class PlaybookRecord(Record):
+    """One playbook run."""
+
+    name: str  # file name relative to the scenario's folder: prepare.yml
+    phase: Phase
+    status: PlaybookStatus
+    rc: int | None
+    started_at: float
+    seconds: float
+    tasks: tuple[PlaybookTask, ...] = ()
+    failure: TaskFailure | None = None
+    message: str = ""  # why, when there is no failed task: parser's words, unreachable host …
+    log: str | None = None  # relative to the run's folder
+
+
+class HostRecord(Record):
+    """A host that took part."""
+
+    host_id: str
+    host_name: str
+    template: str | None = None
+    address: str | None = None
+
+
+class AgentRecord(Record):
+    """An agent that took part."""
+
+    agent_id: str
+    agent_name: str | None = None
+    specialty_key: str | None = None
+    host_id: str | None = None
+
+
+class FailureRecord(Record):
+    """What kept the run from an ordinary end. See :data:`pytest_2501bench.errors.TABLE`."""
+
+    cause: Cause
+    phase: Phase | None
+    message: str
+
+
+class RunStarted(Record):
+    """The head of a run's evidence."""
+
+    schema_version: int = 1
+    run_id: str
+    benchmark_id: str
+    key: str
+    nodeid: str
+    iteration: int
+    mode: str
+    gateway: str
+    agent: str | None
+    main_engine: str | None = None
+    secondary_engine: str | None = None
+    specialty: str | None = None
+    started_at: float
+    scenario: dict[str, Any]  # scenario.json as parsed, so that the run can be re-scored without the folder
+    version_key: dict[str, str]  # digests: scenario, validators, rules, template; engine and model names
+    has_validate: bool = True  # the scenario has a validate.yml: task validation by playbook, not by outcome rules
+
+
+class Evidence(Record):
+    """All of one run, folded from its JSONL file."""
+
+    run: RunStarted
+    hosts: tuple[HostRecord, ...] = ()
+    agents: tuple[AgentRecord, ...] = ()
+    phases: tuple[PhaseRecord, ...] = ()
+    playbooks: tuple[PlaybookRecord, ...] = ()
+    ticket: TicketRecord | None = None
+    job: JobRecord | None = None
+    failure: FailureRecord | None = None
+    warnings: tuple[str, ...] = ()
+    finished_at: float | None = None
+
+    def playbook(self, name: str, phase: Phase) -> PlaybookRecord | None:
+        """Return the last run of playbook *name* in *phase*, or None."""
+        found = [p for p in self.playbooks if p.name == name and p.phase == phase]
+        return found[-1] if found else None

@@ -1,0 +1,145 @@
+"""The public fixtures. Each may be overridden in any conftest.py, for the folder of that conftest.py only.
+
+Order within one run: ``scenario`` → ``scenario_run`` → ``gateway`` → ``sandbox`` (provision) → ``evidence`` (prepare, flush,
+execute, validate) → ``report`` (scored and stored). Everything happens once; the checks only look at ``report``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+from pytest_2501bench.collect import ScenarioRun
+from pytest_2501bench.state import STATE
+from pytest_2501bench.wiring import RUN, announcer_of, session_of
+
+if TYPE_CHECKING:
+    from pytest_2501bench.errors import BenchError
+    from pytest_2501bench.evidence.model import Evidence
+    from pytest_2501bench.gateway.protocol import Gateway
+    from pytest_2501bench.options import Settings
+    from pytest_2501bench.report.model import ScenarioReport
+    from pytest_2501bench.run import Run
+    from pytest_2501bench.sandbox.protocol import Sandbox
+    from pytest_2501bench.scenario.model import LoadedScenario
+    from pytest_2501bench.store.repository import Store
+
+
+def _lost(error: BenchError) -> NoReturn:
+    """Turn a failure into one line, without a traceback: in setup it is a pytest *error*."""
+    pytest.fail(str(error), pytrace=False)
+
+
+def _node(request: pytest.FixtureRequest) -> ScenarioRun:
+    if not isinstance(request.node, ScenarioRun):
+        pytest.fail(f"fixture '{request.fixturename}' is only for checks of a scenario run.", pytrace=False)
+    return request.node
+
+
+@pytest.fixture(scope="session")
+def bench_settings(pytestconfig: pytest.Config) -> Settings:
+    """The effective settings, frozen."""
+    return pytestconfig.stash[STATE].settings
+
+
+@pytest.fixture(scope="session")
+def bench_db(pytestconfig: pytest.Config) -> Store:
+    """The results database."""
+    return session_of(pytestconfig).store
+
+
+@pytest.fixture(scope="class")
+def scenario(request: pytest.FixtureRequest) -> LoadedScenario:
+    """The scenario of this run."""
+    return _node(request).loaded
+
+
+@pytest.fixture(scope="class")
+def scenario_run(request: pytest.FixtureRequest, scenario: LoadedScenario) -> Iterator[Run]:
+    """This run: claimed here, so that it happens once; settled, whatever happened, at the end."""
+    from pytest_2501bench.errors import BenchError
+    from pytest_2501bench.evidence.log import AlreadyRun
+    from pytest_2501bench.run import Run, skip_reason
+
+    node = _node(request)
+    session = session_of(request.config)
+    reason = skip_reason(session, scenario)
+    if reason is not None:
+        pytest.skip(reason)
+    try:
+        run = Run.claim(
+            session, scenario, iteration=node.iteration, nodeid=node.nodeid, announce=announcer_of(request.config)
+        )
+    except AlreadyRun:
+        pytest.fail("this run already happened in this session; it is not repeated.", pytrace=False)
+    except BenchError as exc:
+        _lost(exc)
+    node.stash[RUN] = run
+    yield run
+    try:
+        run.settle()
+    except BenchError as exc:
+        _lost(exc)
+
+
+@pytest.fixture(scope="class")
+def gateway(request: pytest.FixtureRequest, scenario_run: Run) -> Gateway:
+    """The path of the ticket."""
+    from pytest_2501bench.errors import BenchError
+
+    try:
+        return session_of(request.config).gateway
+    except BenchError as exc:
+        _lost(exc)
+
+
+@pytest.fixture(scope="class")
+def sandbox(scenario_run: Run, gateway: Gateway) -> Iterator[Sandbox]:
+    """The hosts of this run, ready over SSH and registered; removed, or put back, at the end."""
+    from pytest_2501bench.errors import BenchError
+
+    phases = scenario_run.phases
+    phases.attach(gateway)
+    try:
+        made = phases.provision()
+    except BenchError as exc:
+        _lost(exc)
+    yield made
+    try:
+        phases.restore(made)
+    except BenchError as exc:
+        _lost(exc)
+
+
+@pytest.fixture(scope="class")
+def evidence(scenario_run: Run, sandbox: Sandbox, gateway: Gateway) -> Evidence:
+    """Everything observed: the incident is staged, the agent has worked, the host was looked at."""
+    from pytest_2501bench.errors import BenchError
+    from pytest_2501bench.evidence.log import read_evidence
+
+    phases = scenario_run.phases
+    phases.attach(gateway)
+    try:
+        phases.prepare(sandbox)
+        phases.flush()
+        phases.execute(sandbox)
+        phases.validate(sandbox)
+        return read_evidence(scenario_run.log.path)
+    except BenchError as exc:
+        _lost(exc)
+
+
+@pytest.fixture(scope="class")
+def report(request: pytest.FixtureRequest, scenario_run: Run, evidence: Evidence) -> ScenarioReport:
+    """Both verdicts, stored before the sandbox is removed."""
+    from pytest_2501bench.errors import BenchError
+
+    try:
+        concluded = scenario_run.conclude()
+    except BenchError as exc:
+        _lost(exc)
+    node = _node(request)
+    node.ihook.pytest_2501bench_run_finished(run=node, report=concluded)
+    return concluded

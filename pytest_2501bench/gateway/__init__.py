@@ -1,0 +1,1 @@
+"""How tickets reach the engine under test."""

@@ -1,0 +1,314 @@
+"""Options and their sources: option > environment > env file > ini > default, frozen into :class:`Settings`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from argparse import ArgumentError
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import pytest
+
+
+class OptionError(Exception):
+    """An option's value is wrong: one line that names the option and its source."""
+
+
+def _positive(text: str) -> int:
+    number = _count(text)
+    if number < 1:
+        raise ValueError("must be 1 or more")
+    return number
+
+
+def _count(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise ValueError("must be a whole number") from None
+    if number < 0:
+        raise ValueError("must not be negative")
+    return number
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _command(text: str) -> tuple[str, ...]:
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError as exc:
+        raise ValueError(f"is not a command line: {exc}") from None
+    if not words:
+        raise ValueError("is empty")
+    return words
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting. ``flag`` None: environment and env file only, because it is a secret or an address."""
+
+    name: str
+    flag: str | None
+    env: str
+    default: Any
+    help: str
+    metavar: str = "NAME"
+    parse: Callable[[str], Any] = str
+    ini: bool = True
+    secret: bool = False
+
+
+OPTIONS: Final[tuple[Option, ...]] = (
+    Option(
+        "scenarios",
+        "--scenarios",
+        "BENCH_SCENARIOS",
+        (),
+        "Run only the scenarios with these keys or tags, comma-separated and freely mixed.",
+        "KEY|TAG[,…]",
+        _words,
+        ini=False,
+    ),
+    Option(
+        "mode",
+        "--mode",
+        "BENCH_MODE",
+        "host",
+        "Where scenarios run: 'namespace' makes a fresh Linux host per run from namespaces, without any VM; "
+        "other plugins may add modes.",
+    ),
+    Option("gateway", "--gateway", "BENCH_GATEWAY", "runner", "The path of tickets to the engine under test."),
+    Option(
+        "agent",
+        "--agent",
+        "BENCH_AGENT",
+        None,
+        "Agent of the local engine: 'oracle' plays the scenario's solve.yml (default), 'noop' does nothing, "
+        "'command' runs --agent-command. Not used when ENGINE_URL is set.",
+    ),
+    Option(
+        "agent_command",
+        "--agent-command",
+        "BENCH_AGENT_COMMAND",
+        None,
+        "The program that works tickets, with its arguments; implies '--agent command'.",
+        "PROGRAM",
+        _command,
+    ),
+    Option(
+        "iterations", "--iter", "BENCH_ITER", 1, "How often each scenario runs, each time on its own.", "N", _positive
+    ),
+    Option(
+        "main_engine", "--main-engine", "BENCH_MAIN_ENGINE", None, "Model key that executes; sent with each ticket."
+    ),
+    Option(
+        "secondary_engine",
+        "--secondary-engine",
+        "BENCH_SECONDARY_ENGINE",
+        None,
+        "Model key that plans and reviews; sent with each ticket.",
+    ),
+    Option("specialty", "--specialty", "BENCH_SPECIALTY", None, "Specialty of the agents, in place of the scenario's."),
+    Option(
+        "infra_retries",
+        "--infra-retries",
+        "BENCH_INFRA_RETRIES",
+        0,
+        "How often a run is tried again when it failed before its agent was asked (no sandbox, prepare failed).",
+        "N",
+        _count,
+    ),
+    Option(
+        "bench_dir",
+        "--bench-dir",
+        "BENCH_DIR",
+        Path(".2501bench"),
+        "Where evidence and the default database are kept, relative to the root directory.",
+        "DIR",
+        Path,
+    ),
+    Option(
+        "mirror",
+        "--bench-mirror",
+        "BENCH_MIRROR",
+        None,
+        "Debian mirror for root filesystems, in place of the one of this machine's apt sources.",
+        "URL",
+    ),
+    Option("database_url", None, "DATABASE_URL", None, "PostgreSQL for results; unset: a SQLite file.", secret=True),
+    Option("engine_url", None, "ENGINE_URL", None, "The engine under test; unset: a local engine is started."),
+    Option("engine_api_key", None, "ENGINE_API_KEY", None, "Bearer key of ENGINE_URL.", secret=True),
+    Option("org_id", None, "ORG_ID", None, "Organization that owns the results."),
+    Option("tenant_id", None, "TENANT_ID", None, "Tenant of the organization."),
+    Option("user_id", None, "USER_ID", None, "User who runs the benchmark."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds in this session. ``sources`` names where each value came from."""
+
+    scenarios: tuple[str, ...]
+    mode: str
+    gateway: str
+    agent: str | None
+    agent_command: tuple[str, ...] | None
+    iterations: int
+    main_engine: str | None
+    secondary_engine: str | None
+    specialty: str | None
+    infra_retries: int
+    bench_dir: Path
+    mirror: str | None
+    database_url: str | None = field(repr=False)
+    engine_url: str | None
+    engine_api_key: str | None = field(repr=False)
+    org_id: str | None
+    tenant_id: str | None
+    user_id: str | None
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def public(self) -> dict[str, Any]:
+        """Return the settings that may be shown and stored; secrets are left out."""
+        shown: dict[str, Any] = {}
+        for option in OPTIONS:
+            value = getattr(self, option.name)
+            if option.secret or value in (None, ()):
+                continue
+            shown[option.name] = str(value) if isinstance(value, Path) else value
+        return shown
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Return (name, value, source) of every setting that is not empty, secrets masked, for the report header."""
+        rows = []
+        for option in OPTIONS:
+            value = getattr(self, option.name)
+            if value in (None, (), "") or (option.name == "infra_retries" and value == 0):
+                continue
+            if option.secret:
+                shown = "(set)"
+            elif isinstance(value, tuple):
+                shown = shlex.join(value) if option.name == "agent_command" else ",".join(value)
+            else:
+                shown = str(value)
+            rows.append((option.name.replace("_", " "), shown, self.sources.get(option.name, "default")))
+        return rows
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every option; a clash with another plugin is one clear line, not a traceback of argparse."""
+    import pytest
+
+    group = parser.getgroup("2501bench", "2501 benchmark: operations agents against incidents")
+
+    def add(flag: str, **keywords: Any) -> None:
+        try:
+            group.addoption(flag, **keywords)
+        except (ValueError, ArgumentError) as exc:
+            raise pytest.UsageError(
+                f"pytest-2501bench cannot register {flag}: {exc}. Another plugin or conftest.py already defines it; "
+                "disable that plugin with -p no:NAME, or this one with -p no:2501bench."
+            ) from None
+
+    for option in OPTIONS:
+        if option.flag is not None:
+            # Neither type nor choices: values from all sources are checked in one place, with their source named.
+            add(option.flag, dest=f"bench_{option.name}", metavar=option.metavar, default=None, help=option.help)
+            if option.ini:
+                parser.addini(f"bench_{option.name}", option.help, default=None)
+    add(
+        "--bench-env-file",
+        dest="bench_env_file",
+        metavar="FILE",
+        default=None,
+        help="Read settings that the environment does not have (DATABASE_URL, ENGINE_URL, …) from FILE, KEY=VALUE lines.",
+    )
+    parser.addini("bench_env_file", "env file with settings that the environment does not have", default=None)
+    add(
+        "--bench-check",
+        dest="bench_check",
+        action="store_true",
+        default=False,
+        help="Pre-flight only: check settings, database, gateway, Ansible and sandboxes for the selected scenarios, then stop.",
+    )
+
+
+def resolve(
+    options: Mapping[str, Any], ini: Mapping[str, Any], environ: Mapping[str, str], root: Path, env_file: str | None
+) -> Settings:
+    """Resolve every setting.
+
+    Args:
+        options: name → text of the command line; missing or None when not given.
+        ini: name → text of the ini file, likewise.
+        environ: the environment.
+        root: the root directory; relative paths start there.
+        env_file: path of the env file, or None.
+
+    Raises:
+        OptionError: a value is wrong, or the env file cannot be read.
+    """
+    filed = _read_env_file(root / env_file) if env_file else {}
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for option in OPTIONS:
+        found: tuple[str, str] | None = None
+        for text, source in (
+            (options.get(option.name), option.flag or ""),
+            (environ.get(option.env), f"{option.env} in the environment"),
+            (filed.get(option.env), f"{option.env} in {env_file}"),
+            (ini.get(option.name), f"ini bench_{option.name}"),
+        ):
+            # An empty variable is a common way to unset one; an empty option is a mistake that the parser should see.
+            if text is not None and (text != "" or source == option.flag):
+                found = (str(text), source)
+                break
+        if found is None:
+            values[option.name], sources[option.name] = option.default, "default"
+            continue
+        text, source = found
+        try:
+            values[option.name] = option.parse(text)
+        except ValueError as exc:
+            shown = "" if option.secret else f" {text}"
+            raise OptionError(f"{source}{shown}: {exc}.") from None
+        sources[option.name] = source
+    if values["agent"] is None and values["agent_command"] is not None:
+        values["agent"], sources["agent"] = "command", sources["agent_command"]
+    if values["agent"] is None and values["engine_url"] is None:
+        values["agent"] = "oracle"
+    if values["agent"] == "command" and values["agent_command"] is None:
+        raise OptionError(f"{sources['agent']} command: needs --agent-command PROGRAM.")
+    if not values["bench_dir"].is_absolute():
+        values["bench_dir"] = root / values["bench_dir"]
+    return Settings(**values, sources=sources)
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """Resolve the settings of a pytest session; a mistake becomes ``pytest.UsageError``."""
+    import pytest
+
+    flags = {option.name: config.getoption(f"bench_{option.name}", None) for option in OPTIONS if option.flag}
+    ini = {option.name: config.getini(f"bench_{option.name}") for option in OPTIONS if option.flag and option.ini}
+    env_file = config.getoption("bench_env_file", None) or config.getini("bench_env_file")
+    try:
+        return resolve(flags, ini, os.environ, config.rootpath, env_file)
+    except OptionError as exc:
+        raise pytest.UsageError(str(exc)) from None
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    from dotenv import dotenv_values
+
+    try:
+        with path.open(encoding="utf-8") as stream:
+            return {key: value for key, value in dotenv_values(stream=stream).items() if value is not None}
+    except (OSError, UnicodeDecodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not UTF-8 text"
+        raise OptionError(f"--bench-env-file {path}: cannot be read: {reason}.") from None

@@ -1,0 +1,1 @@
+"""What users see and keep: terminal, junit, html, markdown."""

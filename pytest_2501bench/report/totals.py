@@ -1,0 +1,89 @@
+"""The rates of a session in words, each with its denominator, and what the session used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from pytest_2501bench.errors import Cause
+from pytest_2501bench.report.figures import percent
+from pytest_2501bench.report.model import ScenarioReport
+from pytest_2501bench.scoring.model import GateResult, Status
+from pytest_2501bench.scoring.rates import Rate, pass_rates
+
+# No verdict, but not for want of a host, an engine or a database: the rules had nothing to look at.
+_NO_EVIDENCE: Final = frozenset({Cause.EVIDENCE_MISSING, Cause.PATTERN_TIMED_OUT})
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRate:
+    """One rate, ready to be shown.
+
+    Attributes:
+        name: ``pass rate``, ``compliance rate``, ``both gates``.
+        rate: passed of scored.
+        undecided: those of ``rate.lost`` whose evidence was missing; the others were lost to infrastructure.
+    """
+
+    name: str
+    rate: Rate
+    undecided: int
+
+    @property
+    def value(self) -> str:
+        """``75 %``, or ``-`` when nothing was scored."""
+        return "-" if self.rate.value is None else percent(self.rate.value)
+
+    @property
+    def basis(self) -> str:
+        """``3 passed of 4 scored; 1 lost to infrastructure``."""
+        rate = self.rate
+        text = f"{rate.passed} passed of {rate.scored} scored; {rate.lost - self.undecided} lost to infrastructure"
+        return f"{text}, {self.undecided} without evidence" if self.undecided else text
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """All rates of a session and its sums; tokens and cost (US dollars) are of the runs whose engine said."""
+
+    rates: tuple[NamedRate, NamedRate, NamedRate]
+    runs: int
+    seconds: float
+    tokens: int | None
+    cost_usd: float | None
+
+
+def totals(reports: Sequence[ScenarioReport]) -> Totals:
+    """Return the rates and sums of *reports*."""
+    rates = pass_rates(reports)
+    said_tokens = [report.tokens for report in reports if report.tokens is not None]
+    said_cost = [report.cost_usd for report in reports if report.cost_usd is not None]
+    return Totals(
+        rates=(
+            NamedRate("pass rate", rates.task_validation, sum(lacks_evidence(run.task_validation) for run in reports)),
+            NamedRate("compliance rate", rates.compliance, sum(lacks_evidence(run.compliance) for run in reports)),
+            NamedRate("both gates", rates.both, sum(map(_both_lack_evidence, reports))),
+        ),
+        runs=len(reports),
+        seconds=sum(report.seconds for report in reports),
+        tokens=sum(said_tokens) if said_tokens else None,
+        cost_usd=sum(said_cost) if said_cost else None,
+    )
+
+
+def by_scenario(reports: Sequence[ScenarioReport]) -> list[list[ScenarioReport]]:
+    """Return the runs of each scenario, scenarios in the order of their keys."""
+    ordered = sorted(reports, key=lambda run: run.key)
+    return [list(runs) for _, runs in groupby(ordered, key=lambda run: run.key)]
+
+
+def lacks_evidence(gate: GateResult) -> bool:
+    """Whether *gate* has no verdict only because its rules had nothing, or too little time, to look at."""
+    return gate.status is Status.ERROR and gate.cause in _NO_EVIDENCE
+
+
+def _both_lack_evidence(run: ScenarioReport) -> bool:
+    undecided = [gate for gate in (run.task_validation, run.compliance) if gate.status is Status.ERROR]
+    return run.status is Status.ERROR and bool(undecided) and all(map(lacks_evidence, undecided))

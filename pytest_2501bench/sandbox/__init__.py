@@ -1,0 +1,1 @@
+"""Where scenarios run: one protocol, one module or package per mode."""

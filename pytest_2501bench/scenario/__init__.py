@@ -1,0 +1,1 @@
+"""Scenario files: the model, loading, selection, lint, schema."""

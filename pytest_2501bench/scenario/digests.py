@@ -1,0 +1,88 @@
+"""Digests of what decides a scenario's verdicts: a change of one starts a new version line in trends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pytest_2501bench.scenario.model import Scenario
+
+_PLAYBOOKS = {"prepare", "validate", "restore", "solve"}
+_SUFFIXES = {".yml", ".yaml"}
+
+
+def digests_of(scenario: Scenario, directory: Path) -> dict[str, str]:
+    """Return the first 16 hexadecimal digits of SHA-256 by part.
+
+    - ``scenario``: what the agent is faced with: ticket, hosts, agents, ``bench``. Title, description and tags may be
+      reworded without a new version line, and defaults may be written out.
+    - ``rules``: ``validation`` and ``bench.outcome``.
+    - ``prepare``: restore.yml, prepare.yml, inventory and support files.
+    - ``validators``: validate.yml, inventory and support files.
+
+    Support files are all others of the folder except hidden ones, compiled Python and ``*.md``: a playbook may include
+    any of them. What a playbook takes from outside the folder is not seen. ``solve.yml`` decides nothing.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    document = scenario.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    bench = document.get("bench", {})
+    rules = {"validation": document.pop("validation", {}), "outcome": bench.pop("outcome", [])}
+    for name in ("title", "description", "tags"):
+        document.pop(name, None)
+    if not bench:
+        document.pop("bench", None)
+    support, playbooks = _files(directory)
+    return {
+        "scenario": _of_json(document),
+        "rules": _of_json(rules),
+        "prepare": _short([*playbooks.get("restore", []), *playbooks.get("prepare", []), *support]),
+        "validators": _short([*playbooks.get("validate", []), *support]),
+    }
+
+
+def _of_json(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _short(files: list[tuple[str, bytes]]) -> str:
+    total = hashlib.sha256()
+    for name, digest in files:
+        total.update(name.encode(errors="surrogateescape") + b"\0" + digest)
+    return total.hexdigest()[:16]
+
+
+def _files(directory: Path) -> tuple[list[tuple[str, bytes]], dict[str, list[tuple[str, bytes]]]]:
+    support: list[tuple[str, bytes]] = []
+    playbooks: dict[str, list[tuple[str, bytes]]] = {}
+    for name, path in sorted(_walk(os.fspath(directory), "", frozenset())):
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122 - of a relative name, thousands of times
+        if name == "scenario.json" or (stem == "solve" and suffix in _SUFFIXES):
+            continue
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
+            entry = (name, hashlib.file_digest(file, "sha256").digest())
+        if stem in _PLAYBOOKS and suffix in _SUFFIXES:
+            playbooks.setdefault(stem, []).append(entry)
+        else:
+            support.append(entry)
+    return support, playbooks
+
+
+def _walk(folder: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[tuple[str, str]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name == "__pycache__" or entry.name.endswith((".pyc", ".md")):
+                continue
+            if entry.is_file():
+                yield prefix + entry.name, entry.path
+            elif entry.is_dir():
+                # Links are followed, since roles are often shared by one; a link to a folder above would never end.
+                status = entry.stat()
+                here = (status.st_dev, status.st_ino)
+                if here not in above:
+                    yield from _walk(entry.path, f"{prefix}{entry.name}/", above | {here})

@@ -1,0 +1,239 @@
+"""``scenario.json`` as frozen models: the contract's fields in the contract's words, ours under ``bench``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+
+from pytest_2501bench.evidence.model import ResolutionStatus
+
+NonEmpty = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+HostName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Part(BaseModel):
+    """Frozen; unknown fields are refused, because a mistyped rule would be a check that cannot fail."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Where(StrEnum):
+    """What a pattern is matched against."""
+
+    EXECUTED_COMMANDS = "executed_commands"
+    TASK_SUMMARY = "task_summary"
+    TASK_DESCRIPTION = "task_description"
+    TASK_PLAN = "task_plan"
+    AGENT_MESSAGES = "agent_messages"
+    JOB_RESOLUTION = "job_resolution"
+    JOB_PLAN = "job_plan"
+    GATEWAY_MESSAGES = "gateway_messages"
+    GATEWAY_SUMMARY = "gateway_summary"
+    OPERATIONAL_RULES = "operational_rules"
+
+
+class Scope(StrEnum):
+    """Which record a rule looks at. ``outcome`` is ours: the output-based gate for investigation tickets."""
+
+    GATEWAY = "gateway"
+    JOB = "job"
+    TASKS = "tasks"
+    OUTCOME = "outcome"
+
+
+class RuleFields(Part):
+    """What every rule has."""
+
+    label: NonEmpty = Field(description="Shown in reports.")
+    required: bool = Field(True, description="false: counts towards the compliance score, but does not block.")
+    negate: bool = Field(False, description="Inverts the rule's result; under `tasks`: no task may match.")
+
+
+class PatternMatch(RuleFields):
+    """A regular expression, case-insensitive, over one target."""
+
+    validator: Literal["pattern_match"]
+    # Not stripped: a blank is part of the pattern.
+    pattern: Annotated[str, StringConstraints(min_length=1)] = Field(
+        description="A regular expression, without regard to case; ^ and $ match at every line."
+    )
+    where: Where = Field(description="The text that the pattern must match.")
+
+
+class JobResolutionStatus(RuleFields):
+    """The job's resolution status; lets a ticket be expected to fail."""
+
+    validator: Literal["job_resolution_status"]
+    pattern: ResolutionStatus = Field(description="The expected status.")
+
+
+class TicketStatus(RuleFields):
+    """The ticket's status in the ticketing system, compared without regard to case."""
+
+    validator: Literal["ticket_status"]
+    pattern: NonEmpty = Field(description="The expected status, in the ticketing system's words.")
+
+
+class TaskCount(RuleFields):
+    """How many tasks the job needed: `count` exactly, or from `min` to `max`."""
+
+    validator: Literal["task_count"]
+    count: Annotated[int, Field(ge=0, le=5)] | None = Field(None, description="Exactly as many tasks.")
+    min: Annotated[int, Field(ge=0, le=5)] | None = Field(None, description="At least as many tasks.")
+    max: Annotated[int, Field(ge=0, le=5)] | None = Field(None, description="At most as many tasks.")
+
+
+class CustomRule(RuleFields):
+    """A rule type of another plugin (hook ``pytest_2501bench_validators``); its own fields are kept as they are."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    validator: str
+
+
+BUILT_IN_RULES: Mapping[str, type[RuleFields]] = MappingProxyType(
+    {
+        "pattern_match": PatternMatch,
+        "job_resolution_status": JobResolutionStatus,
+        "ticket_status": TicketStatus,
+        "task_count": TaskCount,
+    }
+)
+
+
+def _rule_type(rule: Any) -> str | None:  # noqa: ANN401 - pydantic passes JSON or a model
+    name = rule.get("validator") if isinstance(rule, dict) else getattr(rule, "validator", None)
+    if not isinstance(name, str):
+        return None
+    return name if name in BUILT_IN_RULES else "custom"
+
+
+# By the name in `validator`, never by trial: else CustomRule would swallow a mistyped built-in rule, and one mistake
+# would be reported once per rule type.
+Rule = Annotated[
+    Annotated[PatternMatch, Tag("pattern_match")]
+    | Annotated[JobResolutionStatus, Tag("job_resolution_status")]
+    | Annotated[TicketStatus, Tag("ticket_status")]
+    | Annotated[TaskCount, Tag("task_count")]
+    | Annotated[CustomRule, Tag("custom")],
+    Discriminator(_rule_type),
+]
+
+
+class ScenarioHost(Part):
+    """A registered host (`host_id`, host mode) or a fresh one (`host_name` + `template`, VM modes), or both forms."""
+
+    host_id: NonEmpty | None = Field(None, description="Id of a registered host (host mode).")
+    host_name: HostName | None = Field(None, description="The host's name in the Ansible inventory.")
+    template: NonEmpty | None = Field(None, description="What a fresh host is made from; debian-base if left out.")
+
+
+class ScenarioAgent(Part):
+    """An existing agent (`agent_id`, host mode) or one created for the run (VM modes), or both forms."""
+
+    agent_id: NonEmpty | None = Field(None, description="Id of an existing agent (host mode).")
+    agent_name: NonEmpty | None = Field(None, description="Name of the agent that is made for the run.")
+    host_id: NonEmpty | None = Field(None, description="The host that it works on, by id …")
+    host_name: HostName | None = Field(None, description="… or by name; needed when there are several hosts.")
+    specialty_key: NonEmpty | None = Field(None, description="Its specialty, for example SERVICES_MANAGER.")
+
+
+class Validation(Part):
+    """Compliance rules by scope, and the fail-fast guards."""
+
+    gateway: tuple[Rule, ...] = Field((), description="Rules on the ticket in the ticketing system.")
+    job: tuple[Rule, ...] = Field((), description="Rules on the job.")
+    tasks: tuple[Rule, ...] = Field((), description="Rules on the tasks: at least one task must match.")
+    allowed_agents: tuple[NonEmpty, ...] | None = Field(
+        None, alias="allowedAgents", description="A job that involves another agent is stopped at once."
+    )
+    allowed_hosts: tuple[NonEmpty, ...] | None = Field(
+        None, alias="allowedHosts", description="A job that involves another host is stopped at once."
+    )
+
+    def rules(self) -> Iterator[tuple[Scope, int, Rule]]:
+        """Yield (scope, index in its list, rule), in the order of evaluation."""
+        for scope, rules in ((Scope.GATEWAY, self.gateway), (Scope.JOB, self.job), (Scope.TASKS, self.tasks)):
+            for index, rule in enumerate(rules):
+                yield scope, index, rule
+
+
+class Timeouts(Part):
+    """Deadlines per phase, in seconds. ``execute`` is the job's deadline."""
+
+    provision: Seconds = Field(300, description="Until the hosts answer SSH.")
+    prepare: Seconds = Field(300, description="For prepare.yml.")
+    execute: Seconds = Field(900, description="From the ticket to the end of its job.")
+    validate_: Seconds = Field(120, alias="validate", description="For validate.yml.")
+    restore: Seconds = Field(120, description="For restore.yml.")
+    pattern: Seconds = Field(2, description="The longest that one pattern may take on one target.")
+
+
+class Bench(Part):
+    """Our additions; a vendor's runner ignores this object."""
+
+    timeouts: Timeouts = Field(default_factory=Timeouts, description="Deadlines per phase, in seconds.")
+    hold_seconds: Annotated[float, Field(ge=0, le=3600)] = Field(
+        0, description="How long the fix must hold before validation."
+    )
+    packages: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]+$")], ...] = Field(
+        (), description="Debian packages installed on every host, from a cached layer, before the run."
+    )
+    host_packages: dict[HostName, tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]+$")], ...]] = (
+        Field(default_factory=dict, description="Further packages by host_name.")
+    )
+    requires: tuple[NonEmpty, ...] = Field(
+        (), description="Capabilities that a mode must have; else the scenario is skipped with the reason."
+    )
+    outcome: tuple[Rule, ...] = Field(
+        (), description="Rules on the agent's report: task validation for pure investigation tickets."
+    )
+
+
+class Scenario(Part):
+    """One ``scenario.json``."""
+
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200)] = Field(
+        description="Unique among all scenarios; how a scenario is selected and reported."
+    )
+    title: NonEmpty = Field(description="Shown in reports.")
+    description: NonEmpty = Field(description="An internal note; never sent to the agent.")
+    ticket_title: NonEmpty = Field(description="The ticket's title.")
+    ticket_body: NonEmpty = Field(description="What the agent is told: symptoms, not solutions.")
+    tags: tuple[NonEmpty, ...] = Field((), description="Words that a scenario can be selected by.")
+    hosts: tuple[ScenarioHost, ...] = Field((), description="The hosts; one debian-base host-01 if left out.")
+    agents: tuple[ScenarioAgent, ...] = Field((), description="The agents; one per host if left out.")
+    validation: Validation = Field(default_factory=Validation, description="Compliance: was the process followed?")
+    bench: Bench = Field(default_factory=Bench, description="What pytest-2501bench adds; other runners ignore it.")
+
+
+class LoadedScenario(BaseModel):
+    """A scenario with its folder and the digests of what decides its verdicts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    scenario: Scenario
+    directory: Path
+    migrated: bool = False  # read from the 0.3 form
+    digests: dict[str, str] = Field(default_factory=dict)  # scenario, validators, rules: first 16 hex of SHA-256
+
+    def playbook(self, name: Literal["prepare", "validate", "restore", "solve"]) -> Path | None:
+        """Return ``<name>.yml`` (or ``.yaml``) of the scenario's folder, or None."""
+        for suffix in (".yml", ".yaml"):
+            path = self.directory / (name + suffix)
+            if path.is_file():
+                return path
+        return None
+
+    @property
+    def inventory(self) -> Path | None:
+        """The scenario's own inventory, or None."""
+        for name in ("inventory.ini", "inventory.yml", "inventory.yaml"):
+            if (self.directory / name).is_file():
+                return self.directory / name
+        return None

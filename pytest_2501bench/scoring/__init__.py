@@ -1,0 +1,1 @@
+"""Pure: evidence in, verdicts out. No I/O, no pytest, no clock."""

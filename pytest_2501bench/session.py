@@ -1,0 +1,213 @@
+"""What the runs of one session share, opened on first use and closed in reverse: store, engine, gateway, provider, playbooks.
+
+Knows no pytest; whatever is wrong is a :class:`~pytest_2501bench.errors.BenchError`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import getpass
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from pytest_2501bench.engine.process import LocalEngine
+from pytest_2501bench.errors import BenchError, Cause
+from pytest_2501bench.evidence.folder import benchmark_dir, write_benchmark
+from pytest_2501bench.gateway.protocol import Gateway
+from pytest_2501bench.options import Settings
+from pytest_2501bench.playbooks.run import AnsibleRunner
+from pytest_2501bench.playbooks.yaml_check import yaml_problem
+from pytest_2501bench.provenance import git_state, versions
+from pytest_2501bench.report.model import Benchmark, ScenarioReport
+from pytest_2501bench.sandbox.protocol import SandboxProvider
+from pytest_2501bench.scenario.model import LoadedScenario
+from pytest_2501bench.scenario.rule_type import RuleType
+from pytest_2501bench.scoring.rules import CustomValidator
+from pytest_2501bench.store.repository import Store
+
+
+@dataclass
+class BenchSession:
+    """One pytest session (or one xdist worker of it)."""
+
+    settings: Settings
+    benchmark_id: str
+    root: Path
+    worker: bool
+    make_provider: Callable[[Settings], SandboxProvider]
+    make_gateway: Callable[[Settings], Gateway]
+    agent: str | None  # name of a built-in agent, or package.module:factory
+    rule_types: Mapping[str, RuleType] = field(default_factory=dict)
+    reports: dict[str, ScenarioReport] = field(default_factory=dict)  # by run id, in order of arrival
+
+    def __post_init__(self) -> None:
+        self._open: list[Callable[[], None]] = []
+        self._engine: LocalEngine | None = None
+        self.benchmark = Benchmark(
+            id=self.benchmark_id,
+            started_at=time.time(),
+            user=_user(),
+            machine=platform.node(),
+            mode=self.settings.mode,
+            gateway=self.settings.gateway,
+            agent=self.settings.agent,
+            main_engine=self.settings.main_engine,
+            secondary_engine=self.settings.secondary_engine,
+            specialty=self.settings.specialty,
+            org_id=self.settings.org_id,
+            tenant_id=self.settings.tenant_id,
+            user_id=self.settings.user_id,
+            settings=self.settings.public(),
+            versions=versions(),
+            git=git_state(self.root),
+        )
+
+    # ---- the parts ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the evidence of this benchmark goes."""
+        return benchmark_dir(self.settings.bench_dir, self.benchmark_id)
+
+    @cached_property
+    def store(self) -> Store:
+        """The results database."""
+        self.settings.bench_dir.mkdir(parents=True, exist_ok=True)
+        source = self.settings.sources.get("database_url", "environment")
+        store = Store.open(self.settings.database_url, self.settings.bench_dir, source)
+        self._open.append(store.close)
+        return store
+
+    @cached_property
+    def playbooks(self) -> AnsibleRunner:
+        """Ansible."""
+        runner = AnsibleRunner()
+        self._open.append(runner.close)
+        return runner
+
+    @cached_property
+    def provider(self) -> SandboxProvider:
+        """The sandboxes of ``--mode``."""
+        return self.make_provider(self.settings)
+
+    @cached_property
+    def gateway(self) -> Gateway:
+        """The way to the engine; starts the local engine when no other is named."""
+        settings = self.settings
+        self.start_engine()
+        if self._engine is not None:
+            endpoint = self._engine.wait_ready()
+            settings = dataclasses.replace(settings, engine_url=endpoint.url, engine_api_key=endpoint.key)
+        gateway = self.make_gateway(settings)
+        self._open.append(gateway.close)
+        return gateway
+
+    def start_engine(self) -> None:
+        """Start the local engine in the background, if this session needs one; harmless when repeated."""
+        if self._engine is None and self.agent is not None and self.settings.engine_url is None:
+            self._engine = LocalEngine(
+                self.agent,
+                self.settings.agent_command if self.settings.agent == "command" else None,
+                self.folder / "engine",
+            )
+            self._open.append(self._engine.stop)
+            self._engine.start_async()
+
+    @property
+    def custom(self) -> dict[str, CustomValidator]:
+        """Evaluators of rule types of other plugins."""
+        return {name: rule_type.evaluate for name, rule_type in self.rule_types.items()}
+
+    @property
+    def oracle(self) -> bool:
+        """Whether the local engine plays solve.yml; then, and only then, it is told where that file is."""
+        return self._engine is not None and self.settings.agent == "oracle"
+
+    # ---- the session's course -------------------------------------------------------------------------------------
+
+    def preflight(self, scenarios: Sequence[LoadedScenario]) -> Iterator[tuple[str, str]]:
+        """Check everything that the runs need, in an order that tells the cheapest mistake first.
+
+        Yields:
+            (what was checked, what was found).
+
+        Raises:
+            BenchError: the first thing that is wrong; nothing may run.
+        """
+        self.start_engine()  # it gets ready while the rest is looked at
+        self.playbooks.preflight()
+        yield "ansible", self.benchmark.versions.get("ansible-core", "?")
+        yield "playbooks", f"{self._check_playbooks(scenarios)} readable"
+        store = self.store
+        sources = {
+            name.upper(): self.settings.sources.get(name, "environment") for name in ("org_id", "tenant_id", "user_id")
+        }
+        store.check_identity(self.settings.org_id, self.settings.tenant_id, self.settings.user_id, sources=sources)
+        yield "database", store.target.shown
+        obstacles = self.provider.preflight()
+        if obstacles:
+            first, *others = obstacles
+            more = f" (and {len(others)} more: {'; '.join(o.what for o in others)})" if others else ""
+            raise BenchError(
+                Cause.SANDBOX_UNAVAILABLE, f"--mode {self.settings.mode}: {first.what}{more}.", remedy=first.remedy
+            )
+        yield "sandboxes", f"mode {self.settings.mode} works on this machine"
+        self.gateway.preflight()
+        yield "gateway", self._gateway_words()
+
+    def _gateway_words(self) -> str:
+        where = f"local engine with agent {self.settings.agent}" if self._engine else self.settings.engine_url
+        return f"{self.settings.gateway}: {where} answers" if where else self.settings.gateway
+
+    def _check_playbooks(self, scenarios: Sequence[LoadedScenario]) -> int:
+        # YAML only: Ansible's own syntax check takes most of a second per playbook.
+        checked = 0
+        for loaded in scenarios:
+            for name in ("prepare", "validate", "restore", "solve"):
+                path = loaded.playbook(name)
+                if path is None:
+                    continue
+                checked += 1
+                problem = yaml_problem(path, self.root)
+                if problem is not None:
+                    raise BenchError(Cause.SCENARIO_INVALID, problem)
+        return checked
+
+    def begin(self) -> list[str]:
+        """Remove what dead sessions left, and record the benchmark; return what was removed."""
+        removed = [] if self.worker else self.provider.reap()
+        write_benchmark(self.settings.bench_dir, self.benchmark)
+        if not self.worker:
+            self.store.save_benchmark(self.benchmark)
+        return removed
+
+    def keep(self, report: ScenarioReport) -> None:
+        """Take a run's report; the controller stores it. A report that comes again replaces the first."""
+        self.reports[report.run_id] = report
+        if not self.worker:
+            self.store.save_report(report)
+
+    def end(self) -> None:
+        """Record when the benchmark ended."""
+        self.benchmark = self.benchmark.model_copy(update={"finished_at": time.time()})
+        if not self.worker:
+            write_benchmark(self.settings.bench_dir, self.benchmark)
+            self.store.save_benchmark(self.benchmark)
+
+    def close(self) -> None:
+        """End what was opened, the last first; harmless when repeated."""
+        while self._open:
+            with contextlib.suppress(Exception):  # the others must still be closed
+                self._open.pop()()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "unknown"

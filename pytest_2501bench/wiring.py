@@ -1,0 +1,68 @@
+"""Between pytest and the rooms that know no pytest: the session of a config, the run of an item."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_2501bench.extensions import agents_of, choose, gateways_of, providers_of, validators_of
+from pytest_2501bench.state import STATE
+
+if TYPE_CHECKING:
+    from pytest_2501bench.phases import Announcer
+    from pytest_2501bench.run import Run
+    from pytest_2501bench.session import BenchSession
+
+RUN = pytest.StashKey["Run"]()
+ANNOUNCER = pytest.StashKey["Announcer"]()
+
+
+def check_choices(config: pytest.Config) -> None:
+    """Check the names that plugins provide. Raises ``pytest.UsageError``."""
+    settings = config.stash[STATE].settings
+    source = settings.sources
+    choose("--mode", source["mode"], settings.mode, providers_of(config), "mode")
+    choose("--gateway", source["gateway"], settings.gateway, gateways_of(config), "gateway")
+    if settings.agent is not None:
+        choose("--agent", source["agent"], settings.agent, agents_of(config), "agent")
+        if settings.agent == "command" and settings.agent_command is not None:
+            from pytest_2501bench.agents.invocation import check_agent_command
+            from pytest_2501bench.errors import BenchError
+
+            try:
+                check_agent_command(settings.agent_command)
+            except BenchError as exc:
+                raise pytest.UsageError(str(exc)) from None
+
+
+def session_of(config: pytest.Config) -> BenchSession:
+    """Return the session's shared parts, opened on first use."""
+    state = config.stash[STATE]
+    if state.session is None:
+        from pytest_2501bench.ids import new_id
+        from pytest_2501bench.session import BenchSession
+
+        check_choices(config)
+        settings = state.settings
+        state.benchmark_id = state.benchmark_id or new_id("bmk")
+        state.session = BenchSession(
+            settings=settings,
+            benchmark_id=state.benchmark_id,
+            root=config.rootpath,
+            worker=state.worker,
+            make_provider=providers_of(config)[settings.mode],
+            make_gateway=gateways_of(config)[settings.gateway],
+            agent=agents_of(config)[settings.agent] if settings.agent is not None else None,
+            rule_types=validators_of(config),
+        )
+    return state.session
+
+
+def announcer_of(config: pytest.Config) -> Announcer:
+    """Return who shows the phases of this session's runs."""
+    if ANNOUNCER not in config.stash:
+        from pytest_2501bench.phases import Announcer
+
+        config.stash[ANNOUNCER] = Announcer()
+    return config.stash[ANNOUNCER]
