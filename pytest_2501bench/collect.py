@@ -62,6 +62,7 @@ class ScenarioFile(pytest.Module):
             CollectError: the file breaks the contract; one line per problem.
         """
         from pytest_2501bench.errors import BenchError
+        from pytest_2501bench.scenario.lint import lint
         from pytest_2501bench.scenario.load import load_scenario, migration_hint
 
         state = self.config.stash[STATE]
@@ -73,6 +74,11 @@ class ScenarioFile(pytest.Module):
             )
         except BenchError as exc:
             raise self.CollectError(exc.message) from None
+        mistakes = [
+            str(finding) for finding in lint(self.loaded, root=self.config.rootpath) if finding.severity == "error"
+        ]
+        if mistakes:
+            raise self.CollectError("\n".join(mistakes))
         key = self.loaded.scenario.key
         first = state.keys.setdefault(key, self.nodeid)
         if first != self.nodeid:
@@ -163,14 +169,14 @@ class Check(pytest.Function):
 def regroup(items: list[pytest.Item]) -> None:
     """Put the checks of each run next to each other again, where the first of them stands.
 
-    A plugin that shuffles items would otherwise tear a run's class-scoped fixtures down and set them up again: a second run.
+    A plugin that shuffles items would otherwise tear a run's class-scoped fixtures down and set them up again: a second
+    run.
     """
+
+    def run_of(item: pytest.Item) -> str:
+        return item.run.nodeid if isinstance(item, Check) else item.nodeid
+
     first: dict[str, int] = {}
     for position, item in enumerate(items):
-        run = item.parent.nodeid if isinstance(item, Check) and item.parent else item.nodeid
-        first.setdefault(run, position)
-    order = {
-        id(item): first[item.parent.nodeid if isinstance(item, Check) and item.parent else item.nodeid]
-        for item in items
-    }
-    items.sort(key=lambda item: order[id(item)])
+        first.setdefault(run_of(item), position)
+    items.sort(key=lambda item: first[run_of(item)])

@@ -106,6 +106,9 @@ class Course:
         return None
 
     def _show_progress(self) -> None:
+        terminal = self._terminal()
+        if terminal is not None and all(isinstance(item, Check) for item in terminal._session.items):
+            terminal.showfspath = False  # every run has a line of its own with its key; file names would stand between
         from pytest_2501bench.announce import TerminalAnnouncer
 
         if self._state.worker:
@@ -191,13 +194,8 @@ class Course:
         reports = list(bench.reports.values())
         artifacts = self._artifacts(bench)
         terminalreporter.section(_SECTION)
-        lines = summary(
-            reports,
-            bench.benchmark,
-            artifacts,
-            skipped=list(self._skipped.items()),
-            width=terminalreporter._tw.fullwidth,
-        )
+        width = terminalreporter._tw.fullwidth
+        lines = summary(reports, bench.benchmark, artifacts, skipped=list(self._skipped.items()), width=width)
         write_lines(terminalreporter._tw, lines)
         self._config.hook.pytest_2501bench_report(config=self._config, benchmark=bench.benchmark, reports=reports)
         target = os.environ.get("GITHUB_STEP_SUMMARY")

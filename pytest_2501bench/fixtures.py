@@ -1,7 +1,7 @@
 """The public fixtures. Each may be overridden in any conftest.py, for the folder of that conftest.py only.
 
-Order within one run: ``scenario`` → ``scenario_run`` → ``gateway`` → ``sandbox`` (provision) → ``evidence`` (prepare, flush,
-execute, validate) → ``report`` (scored and stored). Everything happens once; the checks only look at ``report``.
+Order within one run: ``scenario`` → ``scenario_run`` → ``gateway`` → ``sandbox`` (provision) → ``evidence`` (prepare,
+flush, execute, validate) → ``report`` (scored and stored). Everything happens once; the checks only look at ``report``.
 """
 
 from __future__ import annotations
@@ -40,25 +40,25 @@ def _node(request: pytest.FixtureRequest) -> ScenarioRun:
 
 @pytest.fixture(scope="session")
 def bench_settings(pytestconfig: pytest.Config) -> Settings:
-    """The effective settings, frozen."""
+    """Return the effective settings, frozen."""
     return pytestconfig.stash[STATE].settings
 
 
 @pytest.fixture(scope="session")
 def bench_db(pytestconfig: pytest.Config) -> Store:
-    """The results database."""
+    """Return the results database."""
     return session_of(pytestconfig).store
 
 
 @pytest.fixture(scope="class")
 def scenario(request: pytest.FixtureRequest) -> LoadedScenario:
-    """The scenario of this run."""
+    """Return the scenario of this run."""
     return _node(request).loaded
 
 
 @pytest.fixture(scope="class")
 def scenario_run(request: pytest.FixtureRequest, scenario: LoadedScenario) -> Iterator[Run]:
-    """This run: claimed here, so that it happens once; settled, whatever happened, at the end."""
+    """Claim this run, so that it happens once; settle it, whatever happened, at the end."""
     from pytest_2501bench.errors import BenchError
     from pytest_2501bench.evidence.log import AlreadyRun
     from pytest_2501bench.run import Run, skip_reason
@@ -86,7 +86,7 @@ def scenario_run(request: pytest.FixtureRequest, scenario: LoadedScenario) -> It
 
 @pytest.fixture(scope="class")
 def gateway(request: pytest.FixtureRequest, scenario_run: Run) -> Gateway:
-    """The path of the ticket."""
+    """Return the path of the ticket."""
     from pytest_2501bench.errors import BenchError
 
     try:
@@ -97,7 +97,7 @@ def gateway(request: pytest.FixtureRequest, scenario_run: Run) -> Gateway:
 
 @pytest.fixture(scope="class")
 def sandbox(scenario_run: Run, gateway: Gateway) -> Iterator[Sandbox]:
-    """The hosts of this run, ready over SSH and registered; removed, or put back, at the end."""
+    """Provide the hosts of this run, ready over SSH and registered; remove them, or put them back, at the end."""
     from pytest_2501bench.errors import BenchError
 
     phases = scenario_run.phases
@@ -115,7 +115,7 @@ def sandbox(scenario_run: Run, gateway: Gateway) -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="class")
 def evidence(scenario_run: Run, sandbox: Sandbox, gateway: Gateway) -> Evidence:
-    """Everything observed: the incident is staged, the agent has worked, the host was looked at."""
+    """Stage the incident, let the agent work, look at the host; return everything observed."""
     from pytest_2501bench.errors import BenchError
     from pytest_2501bench.evidence.log import read_evidence
 
@@ -133,7 +133,7 @@ def evidence(scenario_run: Run, sandbox: Sandbox, gateway: Gateway) -> Evidence:
 
 @pytest.fixture(scope="class")
 def report(request: pytest.FixtureRequest, scenario_run: Run, evidence: Evidence) -> ScenarioReport:
-    """Both verdicts, stored before the sandbox is removed."""
+    """Return both verdicts, stored before the sandbox is removed."""
     from pytest_2501bench.errors import BenchError
 
     try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.hookspec
 def pytest_2501bench_sandbox_providers(config: pytest.Config) -> Mapping[str, Callable[[Settings], SandboxProvider]]:  # type: ignore[empty-body]
-    """Return ``{mode: factory}``; ``--mode`` offers the modes of all plugins. Two of the same name are a usage error."""
+    """Return ``{mode: factory}``; ``--mode`` offers those of all plugins. Two of the same name are a usage error."""
 
 
 @pytest.hookspec
@@ -47,9 +47,9 @@ def pytest_2501bench_checks(run: ScenarioRun) -> Mapping[str, Callable[..., Any]
 
 @pytest.hookspec
 def pytest_2501bench_run_finished(run: ScenarioRun, report: ScenarioReport) -> None:
-    """Called once per run, where it ran, when its verdicts are stored and before its sandbox is removed."""
+    """Look at a run when its verdicts are stored and before its sandbox is removed; called once, where it ran."""
 
 
 @pytest.hookspec
 def pytest_2501bench_report(config: pytest.Config, benchmark: Benchmark, reports: list[ScenarioReport]) -> None:
-    """Called once per session, on the controller, when all runs are stored."""
+    """Look at all runs when they are stored; called once per session, on the controller."""

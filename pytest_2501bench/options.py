@@ -227,7 +227,8 @@ def add_options(parser: pytest.Parser) -> None:
         dest="bench_env_file",
         metavar="FILE",
         default=None,
-        help="Read settings that the environment does not have (DATABASE_URL, ENGINE_URL, …) from FILE, KEY=VALUE lines.",
+        help="Read settings that the environment does not have (DATABASE_URL, ENGINE_URL, …) from KEY=VALUE lines of "
+        "FILE.",
     )
     parser.addini("bench_env_file", "env file with settings that the environment does not have", default=None)
     add(
@@ -235,7 +236,8 @@ def add_options(parser: pytest.Parser) -> None:
         dest="bench_check",
         action="store_true",
         default=False,
-        help="Pre-flight only: check settings, database, gateway, Ansible and sandboxes for the selected scenarios, then stop.",
+        help="Pre-flight only: check settings, database, gateway, Ansible and sandboxes of the selected scenarios, "
+        "then stop.",
     )
 
 

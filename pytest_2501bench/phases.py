@@ -1,6 +1,6 @@
 """One run, phase by phase: provision, prepare, flush, execute, validate, restore. Knows no pytest.
 
-Each phase is one method of :class:`RunPhases`. What a phase observes goes to the evidence log before the next one starts.
+Each phase is one method of :class:`RunPhases`. What a phase observes is in the evidence log before the next one starts.
 Whatever fails is a :class:`~pytest_2501bench.errors.BenchError` with its phase set, already recorded.
 """
 
@@ -46,13 +46,13 @@ class Announcer:
     """Says which phase a run is in; the terminal shows it. Does nothing by itself."""
 
     def phase(self, run: str, phase: Phase) -> None:
-        """*phase* of *run* starts."""
+        """Say that *phase* of *run* starts."""
 
     def detail(self, line: str) -> None:
-        """The phase moves on."""
+        """Say how the phase moves on."""
 
     def done(self) -> None:
-        """The run is over."""
+        """Say that the run is over."""
 
 
 @dataclass
@@ -250,7 +250,7 @@ class RunPhases:
         except Exception as exc:  # noqa: BLE001 - an extension's fault must not look like the agent's
             error = self._bug(exc, name)
             raised = error
-        except BaseException as exc:  # KeyboardInterrupt, SystemExit, pytest's Exit
+        except BaseException as exc:  # noqa: BLE001 - KeyboardInterrupt, SystemExit, pytest's Exit: raised again below
             error = BenchError(Cause.INTERRUPTED, f"interrupted by {type(exc).__name__}", phase=name)
             raised = exc
         else:

@@ -1,4 +1,4 @@
-"""Hook wiring only: options in, items out, reports on. pytest loads this in every project, so it imports next to nothing."""
+"""Hook wiring only: options in, items out, reports on. Loaded in every project, so it imports next to nothing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """A directory with a scenario.json is a scenario."""
+    """Take a directory with a scenario.json for a scenario."""
     if not (path / "scenario.json").is_file():
         return None
     from pytest_2501bench.collect import ScenarioDirectory

@@ -1,4 +1,4 @@
-"""What the runs of one session share, opened on first use and closed in reverse: store, engine, gateway, provider, playbooks.
+"""What the runs of one session share: store, engine, gateway, provider, playbooks; opened on first use.
 
 Knows no pytest; whatever is wrong is a :class:`~pytest_2501bench.errors.BenchError`.
 """

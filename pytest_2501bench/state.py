@@ -1,4 +1,4 @@
-"""What one pytest session knows about its benchmark, kept in ``config.stash``; light, because it exists in every session."""
+"""What one pytest session knows about its benchmark; light, because it exists in every session."""
 
 from __future__ import annotations
 

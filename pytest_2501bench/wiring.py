@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pytest_2501bench.run import Run
     from pytest_2501bench.session import BenchSession
 
-RUN = pytest.StashKey["Run"]()
-ANNOUNCER = pytest.StashKey["Announcer"]()
+RUN: pytest.StashKey[Run] = pytest.StashKey()
+ANNOUNCER: pytest.StashKey[Announcer] = pytest.StashKey()
 
 
 def check_choices(config: pytest.Config) -> None:

@@ -116,7 +116,7 @@ def read_benchmark(folder: Path) -> Benchmark:
     return _read(folder / BENCHMARK_FILE, Benchmark)
 
 
-def canonical(value: Any) -> bytes:  # noqa: ANN401 - JSON
+def canonical(value: Any) -> bytes:
     """Return *value* as canonical JSON: sorted keys, compact, UTF-8; equal values give equal bytes."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     # A lone surrogate (a command's undecodable output) has no UTF-8 form, but \udXXX is what JSON calls it.

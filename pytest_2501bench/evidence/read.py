@@ -55,7 +55,7 @@ def read_evidence(path: Path) -> Evidence:
     return fold.result()
 
 
-def _parse(path: Path, number: int, line: bytes) -> Any:  # noqa: ANN401 - checked by _Fold.add
+def _parse(path: Path, number: int, line: bytes) -> Any:
     try:
         return json.loads(line)
     except ValueError as error:
@@ -78,7 +78,7 @@ class _Fold:
         self.warnings: list[str] = []
         self.finished_at: float | None = None
 
-    def add(self, number: int, entry: Any) -> None:  # noqa: ANN401 - parsed JSON, checked here
+    def add(self, number: int, entry: Any) -> None:
         where = f"{self.path}:{number}"
         if not isinstance(entry, dict) or not {"seq", "at", "type", "data"} <= entry.keys():
             raise unreadable(where, "not a line of evidence: seq, at, type and data are needed.")

@@ -22,11 +22,10 @@ _SECRET_NAME = re.compile(r"pass(?:w(?:or)?d|phrase)?(?:$|_)|secret|token|creden
 # These work on the controller first: what the module on the host was given, if it was called at all, is something else.
 _FILES = frozenset({"assemble", "copy", "fetch", "template", "unarchive"})
 _OF_FILES = frozenset(
-    "attributes backup block_end_string block_start_string checksum content creates decrypt delimiter dest directory_mode"
-    " exclude extra_opts fail_on_missing flat follow force group include keep_newer list_files local_follow lstrip_blocks"
-    " mode newline_sequence output_encoding owner regexp remote_src selevel serole setype seuser src trim_blocks validate"
-    " unsafe_writes".split()
+    {"backup", "checksum", "content", "creates", "decrypt", "dest", "directory_mode", "exclude", "flat"}
 )
+_OF_FILES |= {"follow", "force", "group", "include", "local_follow", "mode", "owner", "regexp", "remote_src", "src"}
+_OF_FILES |= {"trim_blocks", "lstrip_blocks", "newline_sequence", "validate"}
 _MASK = "********"
 _LONGEST_VALUE = 200
 

@@ -1,4 +1,4 @@
-"""Is a playbook readable YAML with plays in it? A quick look before anything runs; Ansible's own check takes far longer."""
+"""Is a playbook readable YAML with plays in it? A quick look; Ansible's own check takes far longer."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from pytest_2501bench.report.model import Benchmark, ScenarioReport
 Row = dict[str, Any]
 
 
-def storable(value: Any) -> Any:  # noqa: ANN401 - JSON
+def storable(value: Any) -> Any:
     """Return JSON *value* with U+FFFD for what PostgreSQL cannot hold: NUL and lone surrogates.
 
     Agents' commands hold both. The evidence on disk keeps them; both databases get the same.

@@ -1,0 +1,27 @@
+# The two commands of the README are `make bench` and `make test`; both set up what they need first.
+.PHONY: help setup bench test lint clean
+
+PYTEST = .venv/bin/python -m pytest
+
+help: ## show this help
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what is missing: system packages, .venv, base root filesystem
+	@.ci/setup
+
+bench: setup ## run the shipped scenarios in namespaces with the oracle agent
+	@$(PYTEST) scenarios/ --mode namespace --agent oracle \
+	  --junitxml=.2501bench/junit.xml --html=.2501bench/report.html --self-contained-html
+
+lint: setup ## style and types
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/mypy
+
+test: lint ## style, types and the whole test suite
+	@$(PYTEST)
+
+clean: ## remove what this project made, sandboxes and root filesystems included
+	@if [ -x .venv/bin/2501bench ]; then .venv/bin/2501bench sandbox purge-vms --images; fi
+	@rm -rf .venv .2501bench .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

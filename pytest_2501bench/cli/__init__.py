@@ -1,0 +1,1 @@
+"""``2501bench``: one module per verb."""

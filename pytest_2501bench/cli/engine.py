@@ -1,0 +1,32 @@
+"""``2501bench engine``: the local engine in the foreground, for other sessions or by hand."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def engine(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port, 0 for any.")] = 2501,
+    agent: Annotated[str, typer.Option(help="noop, oracle, command or package.module:factory.")] = "noop",
+    agent_command: Annotated[str | None, typer.Option(metavar="PROGRAM", help="For --agent command.")] = None,
+    log_dir: Annotated[Path | None, typer.Option(help="Where agents' own output is kept.")] = None,
+) -> None:
+    """Serve the engine API until Ctrl-C. Its key is taken from ENGINE_API_KEY; see docs/engine-api.md."""
+    from pytest_2501bench.engine.server import serve
+
+    # Agents inherit the environment in part; the key is not theirs.
+    key = os.environ.pop("ENGINE_API_KEY", "")
+    serve(
+        host=host,
+        port=port,
+        key=key,
+        agent="command" if agent_command else agent,
+        agent_command=shlex.split(agent_command) if agent_command else None,
+        log_directory=log_dir,
+    )

@@ -1,0 +1,17 @@
+"""What all tests share: no setting of the machine or of the outer session reaches a test."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_2501bench.options import OPTIONS
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(autouse=True)
+def _no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for option in OPTIONS:
+        monkeypatch.delenv(option.env, raising=False)
+    for name in ("PYTEST_ADDOPTS", "GITHUB_STEP_SUMMARY", "BENCH_AGENT_ENV"):
+        monkeypatch.delenv(name, raising=False)

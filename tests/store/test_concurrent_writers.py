@@ -1,0 +1,42 @@
+"""Several processes write at once: nothing is lost, nothing is there twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.processes import python, results
+from support.records import benchmark, report
+
+from pytest_2501bench.store.repository import Store, dump_rows
+
+WRITE = """
+    import sys
+    from pathlib import Path
+    from support.records import report
+    from pytest_2501bench.store.repository import Store
+    with Store.open(sys.argv[1], Path(sys.argv[2])) as store:
+        for number in range(int(sys.argv[4])):
+            store.save_report(report(f"run_{sys.argv[3]}{number}"))
+"""
+
+
+def test_four_writers_of_25_reports_each(database_url: str, tmp_path: Path) -> None:
+    with Store.open(database_url, tmp_path) as store:
+        store.save_benchmark(benchmark())
+        results([python(WRITE, database_url, str(tmp_path), name, "25") for name in "abcd"])
+        rows = dump_rows(store)
+        assert len(rows["scenario_reports"]) == 100
+        assert len(rows["rule_results"]) == 200
+        assert len(rows["phase_durations"]) == 200
+        assert {one.run_id for one in store.reports()} == {f"run_{name}{n}" for name in "abcd" for n in range(25)}
+
+
+def test_four_writers_of_the_same_runs(database_url: str, tmp_path: Path) -> None:
+    with Store.open(database_url, tmp_path) as store:
+        store.save_benchmark(benchmark())
+        results([python(WRITE, database_url, str(tmp_path), "same", "25") for _ in range(4)])
+        rows = dump_rows(store)
+        assert len(rows["scenario_reports"]) == 25
+        assert len(rows["rule_results"]) == 50
+        assert len(rows["phase_durations"]) == 50
+        assert store.report("run_same7") == report("run_same7")
