@@ -167,21 +167,21 @@ class Course:
             terminal.ensure_newline()
             write_lines(terminal._tw, run_line(scored, width=terminal._tw.fullwidth))
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Tear down what an interrupt left standing, then record the end."""
-        bench = self._state.session
-        if bench is None:
-            return
-        # pytest's own teardown comes after this hook; sandboxes must be gone before engine and database are closed.
-        session._setupstate.teardown_exact(None)
-        if bench.reports:
-            from pytest_2501bench.errors import BenchError
+    # Innermost: pytest's own teardown of an interrupted run has happened then, and the summary is still to come.
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self) -> Generator[None, object, object]:
+        """Record the end of the benchmark, also when a teardown failed."""
+        try:
+            return (yield)
+        finally:
+            bench = self._state.session
+            if bench is not None and bench.reports:
+                from pytest_2501bench.errors import BenchError
 
-            try:
-                bench.end()
-            except BenchError as exc:
-                self._write(str(exc))
+                try:
+                    bench.end()
+                except BenchError as exc:
+                    self._write(str(exc))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Show the table, every red gate, every loss, and where everything is."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_2501bench.html_wiring import add_section
 from pytest_2501bench.wiring import RUN
 
 if TYPE_CHECKING:
@@ -48,3 +49,5 @@ def after(item: Check, call: pytest.CallInfo[None], report: pytest.TestReport) -
         "folder": run.folder if run is not None and known else None,
         "settled": run is not None and run.settled,
     }
+    if run is not None:
+        add_section(item, run, report)

@@ -43,6 +43,17 @@ def pytest_configure(config: pytest.Config) -> None:
         check_choices(config)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Register what must come after every other plugin, or only where a report is written."""
+    from pytest_2501bench.course import Course
+    from pytest_2501bench.html_wiring import register_columns
+
+    # Now, and not at configure: its wrapper around pytest_collection_modifyitems must be the outermost.
+    session.config.pluginmanager.register(Course(session.config), "2501bench-course")
+    register_columns(session.config)  # first of all: pytest-html asks for columns in its own pytest_sessionstart
+
+
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Take a directory with a scenario.json for a scenario."""
     if not (path / "scenario.json").is_file():
@@ -50,14 +61,6 @@ def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Col
     from pytest_2501bench.collect import ScenarioDirectory
 
     return ScenarioDirectory.from_parent(parent, path=path)
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Register what must come after every other plugin, or only where runs are reported."""
-    from pytest_2501bench.course import Course
-
-    # Now, and not at configure: its wrapper around pytest_collection_modifyitems must be the outermost.
-    session.config.pluginmanager.register(Course(session.config), "2501bench-course")
 
 
 @pytest.hookimpl(trylast=True)

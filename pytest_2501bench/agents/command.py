@@ -41,14 +41,14 @@ class CommandAgent:
 
     def warm_up(self) -> None:
         """Import asyncssh, which takes a third of a second."""
-        from pytest_2501bench.agents import recorder  # noqa: PLC0415
+        from pytest_2501bench.agents import recorder
 
         recorder.warm_up()
 
     async def work(self, assignment: Assignment, journal: Journal) -> Outcome:
         """Run the program with the ticket; see :mod:`.desk` for what it finds, and :func:`resolve` for how it ends."""
-        from pytest_2501bench.agents import supervised  # noqa: PLC0415
-        from pytest_2501bench.agents.recorder import Recorder  # noqa: PLC0415
+        from pytest_2501bench.agents import supervised
+        from pytest_2501bench.agents.recorder import Recorder
 
         handed_over = self._handed_over()
         redact = redactor(handed_over)

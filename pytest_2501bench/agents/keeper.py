@@ -72,7 +72,7 @@ def _answer(status: int, report: dict[str, object]) -> int:
 
 def _become_subreaper() -> None:
     if sys.platform == "linux":
-        import ctypes  # noqa: PLC0415 - elsewhere it is of no use
+        import ctypes
 
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 

@@ -92,7 +92,7 @@ class OracleAgent:
         return record, path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def _outcome(self, assignment: Assignment, journal: Journal, record: PlaybookRecord, output: str) -> Outcome:
-        from pytest_2501bench.playbooks.commands import executed_commands  # noqa: PLC0415
+        from pytest_2501bench.playbooks.commands import executed_commands
 
         report = tuple(said(output))
         names = frozenset(task.host.host_name for task in assignment.tasks)
@@ -121,7 +121,7 @@ class OracleAgent:
     def _ansible(self) -> AnsibleRunner:
         with self._lock:
             if self._runner is None:
-                from pytest_2501bench.playbooks.run import AnsibleRunner  # noqa: PLC0415
+                from pytest_2501bench.playbooks.run import AnsibleRunner
 
                 self._runner = AnsibleRunner()
             return self._runner

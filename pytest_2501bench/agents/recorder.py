@@ -44,7 +44,8 @@ class Recorder:
         self._logs = {name: CommandLog(name, partial(on_change, name)) for name in self._hosts}
         self._listeners: list[asyncssh.SSHAcceptor] = []
         self._connections: set[_FrontDoor] = set()
-        self._client_key = asyncssh.generate_private_key("ssh-ed25519") self.doors: tuple[Door, ...] = ()
+        self._client_key = asyncssh.generate_private_key("ssh-ed25519")
+        self.doors: tuple[Door, ...] = ()
 
     @property
     def client_key(self) -> str:

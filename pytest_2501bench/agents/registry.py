@@ -21,17 +21,17 @@ def make_agent(name: str, command: Sequence[str] | None = None) -> Agent:
     if command and name != "command":
         raise BenchError(Cause.OPTION_INVALID, f"--agent-command: agent {name} takes no command.")
     if name == "noop":
-        from pytest_2501bench.agents.noop import NoopAgent  # noqa: PLC0415
+        from pytest_2501bench.agents.noop import NoopAgent
 
         return NoopAgent()
     if name == "oracle":
-        from pytest_2501bench.agents.oracle import OracleAgent  # noqa: PLC0415
+        from pytest_2501bench.agents.oracle import OracleAgent
 
         return OracleAgent()
     if name == "command":
         if not command:
             raise BenchError(Cause.OPTION_INVALID, "--agent command: needs --agent-command PROGRAM.")
-        from pytest_2501bench.agents.command import CommandAgent  # noqa: PLC0415
+        from pytest_2501bench.agents.command import CommandAgent
 
         return CommandAgent(command)
     if ":" in name:

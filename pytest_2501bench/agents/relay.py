@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -77,8 +78,7 @@ class FromAgent(asyncssh.SSHServerSession[bytes]):
             connection = await self._host()
             await connection.create_session(
                 lambda: ToHost(self, chan),
-                # Bytes, so that a command that is no UTF-8 arrives as it was.
-                command=_raw(self._command) if self._command else None,
+                command=self._command,
                 subsystem=self._subsystem,
                 env=_environment(chan),
                 encoding=None,
@@ -88,7 +88,7 @@ class FromAgent(asyncssh.SSHServerSession[bytes]):
             log.warning("host not reached: %s", error)
             # The channel may have been closed meanwhile.
             with contextlib.suppress(OSError):
-                chan.write(f"ssh: {error}\r\n".encode(), STDERR)
+                chan.write(f"ssh: {_reason(error)}\r\n".encode(), STDERR)
                 chan.exit(NOT_REACHED)
 
     def begin_log(self) -> SessionLog:
@@ -229,9 +229,12 @@ class ToHost(asyncssh.SSHClientSession[bytes]):
             self._agent_chan.close()
 
 
-def _raw(command: str) -> Any:  # noqa: ANN401 - asyncssh takes bytes, its annotation does not say so
-    return command.encode("utf-8", "surrogateescape")
-
-
 def _environment(chan: asyncssh.SSHServerChannel[bytes]) -> dict[bytes | str, bytes | str]:
-    return {**chan.get_environment_bytes()}
+    return {name: value for name, value in chan.get_environment_bytes().items()}  # noqa: C416 - the key's type widens
+
+
+def _reason(error: OSError | asyncssh.Error) -> str:
+    """Say why a host was not reached, without its real address."""
+    if isinstance(error, asyncssh.Error):
+        return error.reason
+    return os.strerror(error.errno) if error.errno else type(error).__name__

@@ -80,6 +80,8 @@ class SftpLog:
         if len(packet) < 5:
             return
         kind, number = packet[0], struct.unpack(">I", packet[1:5])[0]
+        if kind < _STATUS:  # the version packet has no request number
+            return
         mark = self._open.pop(number, None)
         if mark is None:
             return

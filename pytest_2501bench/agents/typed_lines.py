@@ -16,7 +16,7 @@ _BARE_SHELL = re.compile(
     (?:\s+(?:-[ilesuxo-]+|--login|--norc|--noprofile|pipefail|errexit))*\s*(?:--?)?\s*
     (?:\s-s(?:\s.*)?)?$
     |^\s*(?:/\S*/)?(?:sudo|doas)(?:\s+-(?:[ugCp]\s+\S+|[a-zA-Z]+))*\s+-[a-zA-Z]*[is][a-zA-Z]*\s*$   # sudo -i
-    |^\s*(?:/\S*/)?su(?:\s+(?:-|-l|--login|\w+))*\s*$""",
+    |^\s*(?:(?:/\S*/)?(?:sudo|doas)(?:\s+-\S+)*\s+)?(?:/\S*/)?su(?:\s+(?:-|-l|--login|\w+))*\s*$""",
     re.VERBOSE,
 )
 

@@ -25,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--log-dir", type=Path, help="where agents' own output is kept (default: nowhere)")
     options = parser.parse_args(arguments)
-    from pytest_2501bench.engine import server  # noqa: PLC0415
+    from pytest_2501bench.engine import server
 
     # Agents inherit the environment in part; the key is not theirs.
     key = os.environ.pop("ENGINE_API_KEY", "")

@@ -59,8 +59,8 @@ class Gateway(Protocol):
     """One ticketing path. Errors are :class:`~pytest_2501bench.errors.BenchError`.
 
     Causes: ``gateway_unavailable`` (preflight), ``flush_failed``, ``submit_failed`` (refused, or not reached and surely
-    not submitted), ``engine_died`` (no answer after retries while a job was under way), ``engine_nonsense`` (an answer that
-    breaks the API; the message names the field).
+    not submitted), ``engine_died`` (no answer after retries while a job was under way), ``engine_nonsense`` (an answer
+    that breaks the API; the message names the field).
     """
 
     name: str

@@ -45,7 +45,12 @@ def percent(share: float) -> str:
 
 
 def rules_passed(gate: GateResult) -> str:
-    """Return ``3/4``: rules passed of rules evaluated; empty when none was evaluated."""
+    """Return ``3/4``: rules passed of rules evaluated; empty without any, or when the gate has no verdict.
+
+    A score of the rules that happened to have evidence would look like a verdict.
+    """
+    if gate.status is Status.ERROR:
+        return ""
     evaluated = [rule for rule in gate.rules if rule.status is not Status.ERROR]
     passed = sum(1 for rule in evaluated if rule.status is Status.PASSED)
     return f"{passed}/{len(evaluated)}" if evaluated else ""

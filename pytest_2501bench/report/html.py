@@ -79,15 +79,15 @@ def header_cells() -> list[str]:
 def row_cells(user_properties: Sequence[Sequence[object]]) -> list[str]:
     """Return the ``<td>`` of our columns, from what :func:`pytest_2501bench.report.junit.properties` gave."""
     values = {str(pair[0]): str(pair[1]) for pair in user_properties if len(pair) == 2}
-    if not {"key", "gate", "run_id", "benchmark_id"} <= values.keys():
+    if not {"key", "run_id", "benchmark_id"} <= values.keys():
         return [_cell(name, "") for name, _ in _HEADINGS]
-    gate = values["gate"]
+    gate = values.get("gate", "further check")
     names: dict[str, str] = {each.value: name for each, name in GATE_NAME.items()}
     score, time, used = (_number(values.get(name)) for name in ("compliance_score", "duration", "tokens"))
     shown = (
         _words(f"{values['key']} run{values.get('iteration', '1')}"),
         _words(names.get(gate, gate)),
-        _figure(score, percent) if gate == Gate.COMPLIANCE.value else "",
+        _figure(score, percent) if gate == Gate.COMPLIANCE.value and values.get("status") != "error" else "",
         _figure(time, seconds),
         _figure(used, lambda value: tokens(round(value))),
     )

@@ -7,13 +7,14 @@ from pytest_2501bench.report.model import ScenarioReport
 from pytest_2501bench.report.plain import one_line
 
 
-def properties(report: ScenarioReport, gate: Gate) -> list[tuple[str, str]]:
-    """Return names and values for the testcase of *gate*; text only, so that xdist can send it.
+def properties(report: ScenarioReport, gate: Gate | None) -> list[tuple[str, str]]:
+    """Return names and values for the testcase of *gate* (None: of a further check); text only, as xdist needs it.
 
     What is not known is left out: an absent ``tokens`` is not ``0``. Durations are seconds, ``cost`` US dollars,
     ``compliance_score`` 0 to 1. A phase that ran more than once counts with all its times.
     """
-    result = report.task_validation if gate is Gate.TASK_VALIDATION else report.compliance
+    results = {Gate.TASK_VALIDATION: report.task_validation, Gate.COMPLIANCE: report.compliance}
+    result = results[gate] if gate is not None else None
     durations: dict[str, float] = {}
     for phase in report.phases:
         durations[phase.name.value] = durations.get(phase.name.value, 0.0) + phase.seconds
@@ -21,10 +22,10 @@ def properties(report: ScenarioReport, gate: Gate) -> list[tuple[str, str]]:
         ("key", report.key),
         ("title", report.title),
         ("tags", ",".join(report.tags) or None),
-        ("gate", gate.value),
-        ("status", result.status.value),
-        ("reason", result.reason),
-        ("cause", result.cause),
+        ("gate", gate),
+        ("status", result and result.status),
+        ("reason", result and result.reason),
+        ("cause", result and result.cause),
         ("iteration", report.iteration),
         ("mode", report.mode),
         ("gateway", report.gateway),

@@ -121,7 +121,7 @@ def _runs(reports: Sequence[ScenarioReport]) -> str:
 
 
 def _verdict(gate: GateResult) -> str:
-    score = rules_passed(gate) if gate.status is not Status.ERROR else ""
+    score = rules_passed(gate)
     return f"{_SIGN[gate.status]} {gate.status.value}{f' {score}' if score else ''}"
 
 

@@ -13,8 +13,8 @@ from pytest_2501bench.report.figures import cost, rules_passed, seconds, tokens
 from pytest_2501bench.report.lines import STYLE_OF, Line, Part, Style, line
 from pytest_2501bench.report.model import ScenarioReport
 from pytest_2501bench.report.plain import one_line
-from pytest_2501bench.report.totals import NamedRate, by_scenario, totals
-from pytest_2501bench.scoring.model import GateResult, Status
+from pytest_2501bench.report.totals import by_scenario, totals
+from pytest_2501bench.scoring.model import GateResult
 
 ROWS: Final = 60
 """More runs than this are shown per scenario."""
@@ -37,12 +37,13 @@ def results_table(reports: Sequence[ScenarioReport], width: int) -> list[Line]:
     """Return the table for a terminal of *width* columns. Long keys are broken after a separator, never shortened."""
     detailed = len(reports) <= ROWS
     rows = [[run] for run in reports] if detailed else by_scenario(reports)
+    verdict = _judged if detailed else _counted
     columns = [
         _Column(("", "run"), False, lambda runs: Part(f"run{runs[0].iteration}"))
         if detailed
         else _Column(("", "runs"), True, lambda runs: Part(str(len(runs)))),
-        _Column(("task", "validation"), False, lambda runs: _verdict(runs, 0)),
-        _Column(("", "compliance"), False, lambda runs: _verdict(runs, 1)),
+        _Column(("task", "validation"), False, lambda runs: verdict(runs, 0)),
+        _Column(("", "compliance"), False, lambda runs: verdict(runs, 1)),
         _Column(("", "time"), True, lambda runs: Part(seconds(totals(runs).seconds))),
     ]
     # Columns that would only hold dashes are left out: most engines that say nothing say nothing ever.
@@ -80,22 +81,20 @@ def _layout(rows: Sequence[tuple[str, Sequence[Part]]], columns: Sequence[_Colum
     return lines
 
 
-def _verdict(runs: Sequence[ScenarioReport], gate: int) -> Part:
-    if len(runs) == 1:
-        run = runs[0]
-        return _single(run.compliance, rules_passed(run.compliance)) if gate else _single(run.task_validation)
-    return _counted(totals(runs).rates[gate])
+def _judged(runs: Sequence[ScenarioReport], gate: int) -> Part:
+    (run,) = runs
+    return _single(run.compliance, rules_passed(run.compliance)) if gate else _single(run.task_validation)
+
+
+def _counted(runs: Sequence[ScenarioReport], gate: int) -> Part:
+    rate = totals(runs).rates[gate].rate
+    style = Style.ERROR if not rate.scored else Style.PASSED if rate.passed == rate.scored else Style.FAILED
+    return Part(f"{rate.passed}/{rate.scored}" + (f" ({rate.lost} lost)" if rate.lost else ""), style)
 
 
 def _single(gate: GateResult, score: str = "") -> Part:
     text = gate.status.value.upper()
-    return Part(f"{text} {score}" if score and gate.status is not Status.ERROR else text, STYLE_OF[gate.status])
-
-
-def _counted(named: NamedRate) -> Part:
-    rate = named.rate
-    style = Style.ERROR if not rate.scored else Style.PASSED if rate.passed == rate.scored else Style.FAILED
-    return Part(f"{rate.passed}/{rate.scored}" + (f" ({rate.lost} lost)" if rate.lost else ""), style)
+    return Part(f"{text} {score}" if score else text, STYLE_OF[gate.status])
 
 
 def _broken(key: str, width: int) -> list[str]:

@@ -135,7 +135,7 @@ def _flow(lead: str, texts: Sequence[str], width: int) -> list[str]:
 
 
 def _gate(gate: GateResult, score: str = "") -> tuple[Part | str, ...]:
-    rules = rules_passed(gate) if gate.status is not Status.ERROR and score else ""
+    rules = rules_passed(gate) if score else ""
     verdict = Part(gate.status.value.upper(), STYLE_OF[gate.status])
     return f"{GATE_NAME[gate.gate]} ", verdict, score.format(rules) if rules else ""
 

@@ -62,7 +62,7 @@ def _files(directory: Path) -> tuple[list[tuple[str, bytes]], dict[str, list[tup
     playbooks: dict[str, list[tuple[str, bytes]]] = {}
     for name, path in sorted(_walk(os.fspath(directory), "", frozenset())):
         stem, suffix = os.path.splitext(name)  # noqa: PTH122 - of a relative name, thousands of times
-        if name == "scenario.json" or (stem == "solve" and suffix in _SUFFIXES):
+        if name == "scenario.json":
             continue
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
             entry = (name, hashlib.file_digest(file, "sha256").digest())

@@ -106,7 +106,7 @@ BUILT_IN_RULES: Mapping[str, type[RuleFields]] = MappingProxyType(
 )
 
 
-def _rule_type(rule: Any) -> str | None:  # noqa: ANN401 - pydantic passes JSON or a model
+def _rule_type(rule: Any) -> str | None:
     name = rule.get("validator") if isinstance(rule, dict) else getattr(rule, "validator", None)
     if not isinstance(name, str):
         return None

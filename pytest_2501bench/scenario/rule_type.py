@@ -14,7 +14,8 @@ class RuleType:
 
     Attributes:
         model: its fields in scenario.json; wrong or unknown ones are collection errors.
-        evaluate: called with the rule and the run's evidence; returns a :class:`~pytest_2501bench.scoring.model.Finding`.
+        evaluate: called with the rule and the run's evidence; returns a
+            :class:`~pytest_2501bench.scoring.model.Finding`.
             It must be pure, because past runs are scored again with it.
     """
 

@@ -64,7 +64,7 @@ def schema_text(validators: Mapping[str, type[RuleFields]] = BUILT_IN_RULES) -> 
     return json.dumps(schema(validators), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def _tidy(value: Any) -> None:  # noqa: ANN401 - JSON
+def _tidy(value: Any) -> None:
     """Leave out what pydantic adds and no reader needs: titles, defaults that are objects, choices with null."""
     if isinstance(value, dict):
         if isinstance(value.get("title"), str):

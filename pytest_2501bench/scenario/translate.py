@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from enum import Enum
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -62,8 +61,6 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: tuple[Step, .
         return Problem(pointer((*prefix, *steps[:-1])), f"'{name}' is missing. Required here: {needed}.")
     if what == "extra_forbidden":
         known = [_json_name(n, f) for n, f in owner.model_fields.items()]
-        if name in owner.model_fields:  # our Python name beside the contract's; crosscheck tells it alone
-            known = [_json_name(name, owner.model_fields[name])]
         advice = _OLD_NAMES.get(name, "") if not prefix + steps[:-1] else ""
         return Problem(
             pointer((*prefix, *steps)),
@@ -140,8 +137,6 @@ def _model_of(annotation: object) -> type[BaseModel] | None:
     """Return the one model inside *annotation*, as in ``tuple[X, ...]`` and ``X | None``; None for none or a choice."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return None
     if get_origin(annotation) in (Annotated, tuple, Union, UnionType, list):
         models = {found for part in get_args(annotation) if (found := _model_of(part))}
         return models.pop() if len(models) == 1 else None

@@ -49,7 +49,7 @@ def test_each_host_answers_ssh_under_its_own_name(web: Host, db: Host) -> None:
 
 def test_a_wrong_host_key_is_refused(web: Host, tmp_path: Path) -> None:
     wrong = tmp_path / "known_hosts"
-    other = [line for line in web.ssh.known_hosts.read_text().splitlines() if web.ssh.hostname not in line][0]
+    other = next(line for line in web.ssh.known_hosts.read_text().splitlines() if web.ssh.hostname not in line)
     wrong.write_text(f"{web.ssh.hostname} {other.split(' ', 1)[1]}\n")
     done = on(replace(web, ssh=replace(web.ssh, known_hosts=wrong)), "true")
     assert done.returncode == 255

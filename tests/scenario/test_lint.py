@@ -119,6 +119,10 @@ def test_every_target_is_at_home_in_an_outcome(lines: Lint) -> None:
     assert lines(bench={"outcome": outcome}) == []
 
 
+def test_rules_without_a_pattern_have_none_to_look_at(lines: Lint) -> None:
+    assert lines(validation={"gateway": [{"label": "n", "validator": "task_count", "max": 2}]}) == []
+
+
 def test_labels_that_reports_cannot_tell_apart_are_told(lines: Lint) -> None:
     assert lines(validation={"tasks": [RULE, RULE | {"pattern": "x"}]}) == [
         "/validation/tasks/1/label: warning: 'l' is the label of /validation/tasks/0 too: reports cannot tell them"

@@ -195,6 +195,17 @@ TARGETS = ", ".join(Where)
         ({"bench": {"timeouts": {"execute": 0}}}, "/bench/timeouts/execute: must be greater than 0, not 0"),
         ({"bench": {"timeouts": {"execute": 1e9}}}, "/bench/timeouts/execute: must be at most 86400, not 1e+09"),
         ({"bench": {"timeouts": {"execute": "9"}}}, "/bench/timeouts/execute: must be a number, not a string"),
+        ({"hosts": [{"host_name": "a", "tmpl": "x"}]}, "/hosts/0/tmpl: unknown field 'tmpl'. Did you mean 'template'?"),
+        (
+            {"bench": {"timeouts": {"excute": 1}}},
+            "/bench/timeouts/excute: unknown field 'excute'. Did you mean 'execute'?",
+        ),
+        ({"bench": {"host_packages": {"host-01": "x"}}}, "/bench/host_packages/host-01: must be a list, not a string"),
+        (
+            {"bench": {"host_packages": {"host-01": ["X"]}}},
+            "/bench/host_packages/host-01/0: 'X' is not the name of a Debian package: lower-case letters, digits, '+',"
+            " '.' and '-'",
+        ),
         ({"bench": {"hold_seconds": -1}}, "/bench/hold_seconds: must be at least 0, not -1"),
         (
             {"bench": {"packages": ["NGINX"]}},
@@ -248,6 +259,13 @@ def test_a_mistake_in_a_rule_is_told_once_and_with_its_pointer(
 ) -> None:
     _, part, scope, _ = owner.split("/")
     assert complaints(**{part: {scope: [RULE, RULE, RULE | change]}}) == [owner + message]
+
+
+def test_a_key_of_an_object_that_is_no_host_name_is_told(complaints: Complaints) -> None:
+    assert complaints(bench={"host_packages": {"Web_1": []}})[0] == (
+        "/bench/host_packages/Web_1: 'Web_1' is not a host name: lower-case letters, digits and '-', neither first nor"
+        " last a '-', at most 63 characters"
+    )
 
 
 def test_what_a_rule_misses_is_named(complaints: Complaints) -> None:

@@ -50,6 +50,12 @@ def test_agents_are_made_in_fresh_modes_and_taken_in_host_mode(load: Load) -> No
     assert [spec.agent_id for spec in agent_specs(loaded, mode_is_fresh=False)] == ["agt_1", "agt_2"]
 
 
+def test_an_agent_finds_its_host_by_id(load: Load) -> None:
+    hosts = [{"host_id": "hst_1"}, {"host_id": "hst_2", "host_name": "db-01"}]
+    loaded = load(hosts=hosts, agents=[{"agent_id": "agt_1", "host_id": "hst_2"}])
+    assert [spec.host_name for spec in agent_specs(loaded, mode_is_fresh=False)] == ["db-01"]
+
+
 def test_without_agents_there_is_one_per_host(load: Load) -> None:
     loaded = load(hosts=BOTH["hosts"])
     assert agent_specs(loaded, mode_is_fresh=True) == (

@@ -117,7 +117,8 @@ def test_without_job_or_tasks_there_is_no_verdict(evidence_of: EvidenceOf, given
 
 def test_outside_tasks_the_reason_names_the_target(evidence_of: EvidenceOf) -> None:
     evidence = evidence_of(job={"plan": "look around"})
-    assert judge(evidence, Scope.JOB, where="job_plan").reason == "no match in job_plan"
+    result = judge(evidence, Scope.JOB, where="job_plan")
+    assert (result.status, result.reason) == (FAILED, "no match in job_plan")
     assert judge(evidence, Scope.TASKS, where="job_plan").reason == "no match in job_plan"
     assert judge(evidence, Scope.JOB, where="job_plan", pattern="look").reason == "matched in job_plan"
     assert judge(evidence, Scope.JOB).reason == "no match in executed_commands"

@@ -7,6 +7,7 @@ from pathlib import Path
 from support.processes import python, results
 from support.records import benchmark, report
 
+from pytest_2501bench.store.model import RegisteredHost
 from pytest_2501bench.store.repository import Store, dump_rows
 
 WRITE = """
@@ -40,3 +41,20 @@ def test_four_writers_of_the_same_runs(database_url: str, tmp_path: Path) -> Non
         assert len(rows["rule_results"]) == 50
         assert len(rows["phase_durations"]) == 50
         assert store.report("run_same7") == report("run_same7")
+
+
+def test_writers_that_look_before_they_write_wait_for_their_turn(database_url: str, tmp_path: Path) -> None:
+    code = """
+        import sys
+        from pathlib import Path
+        from pytest_2501bench.store.model import RegisteredAgent
+        from pytest_2501bench.store.repository import Store
+        with Store.open(sys.argv[1], Path(sys.argv[2])) as store:
+            for number in range(50):
+                name = f"agt_{sys.argv[3]}{number}"
+                store.register_agent(RegisteredAgent(agent_id=name, agent_name=name, host_id="hst_1"))
+    """
+    with Store.open(database_url, tmp_path) as store:
+        store.register_host(RegisteredHost(host_id="hst_1", host_name="web-01"))
+        results([python(code, database_url, str(tmp_path), name) for name in "abcd"])
+        assert len(store.agents()) == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -19,6 +20,7 @@ from sqlalchemy.schema import BLANK_SCHEMA
 from support.processes import python, results
 from support.records import benchmark, report
 
+from pytest_2501bench.errors import BenchError
 from pytest_2501bench.store import migrate, schema
 from pytest_2501bench.store.repository import Store
 
@@ -96,6 +98,17 @@ def test_several_processes_may_come_first(database_url: str, tmp_path: Path) -> 
     results(processes)
     with Store.open(database_url, tmp_path) as store:
         assert sorted(one.id for one in store.benchmarks()) == ["bmk_0", "bmk_1", "bmk_2", "bmk_3"]
+
+
+def test_a_process_that_hangs_while_it_opens_the_file_is_not_waited_for_forever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "BUSY_SECONDS", 0.2)
+    with (tmp_path / "results.db.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(BenchError, match=r"another process has been opening it for 0\.2 s\. Is one hanging\?"):
+            Store.open(None, tmp_path)
+    Store.open(None, tmp_path).close()
 
 
 def test_opening_again_changes_nothing(tmp_path: Path) -> None:

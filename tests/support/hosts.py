@@ -51,9 +51,13 @@ def traces(name: str, directory: Path, namespaces: frozenset[str] = frozenset())
     processes = [
         f"{process.name} {_text(process / 'cmdline')}"
         for process in Path("/proc").glob("[0-9]*")
-        if name in _text(process / "cmdline")
-        or name in _text(process / "cgroup")
-        or namespaces_of(int(process.name)) & namespaces
+        # Not a corpse: ssh leaves its proxy to the machine's init, which may take its time.
+        if ") Z " not in _text(process / "stat")
+        and (
+            name in _text(process / "cmdline")
+            or name in _text(process / "cgroup")
+            or namespaces_of(int(process.name)) & namespaces
+        )
     ]
     roots = [Path(line.split()[1]) for line in _text(Path("/proc/mounts")).splitlines() if " cgroup2 " in line]
     return Traces(

@@ -24,9 +24,12 @@ busy() {
   [ -n "$cgroup" ] && [ -d "$cgroup" ] && find "$cgroup" -name cgroup.procs -exec cat {} + 2> /dev/null | grep -q . && return 0
   return 1
 }
+# The hub's death ends all others, each reaped by its parent; killing parents too would leave their corpses to the machine's
+# init, which may be slow to bury them, or absent in a container.
+if alive "$dir/hub.stat"; then kill -9 "$pid"; fi
 tries=0
 while busy; do
-  if [ $((tries % 50)) -eq 0 ]; then
+  if [ $((tries % 100)) -eq 99 ] || { [ $tries -eq 0 ] && [ ! -e "$dir/hub.stat" ]; }; then
     for stat in "$dir"/*.stat "$dir"/*/*.stat; do if alive "$stat"; then kill -9 "$pid" 2> /dev/null; fi; done
     if [ -n "$cgroup" ]; then
       { echo 1 > "$cgroup/cgroup.kill"; } 2> /dev/null ||

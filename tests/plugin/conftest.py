@@ -1,0 +1,28 @@
+"""What sessions under test need is imported once, here: pytester forgets modules that an inner session imports first.
+
+Forgotten, they would be imported again in every test, which costs a second each, and their classes would be others.
+"""
+
+from __future__ import annotations
+
+import alembic.command
+import pytest
+from support import plugin_fakes
+from support.plugin_project import Project
+
+import pytest_2501bench.announce
+import pytest_2501bench.gateway.runner
+import pytest_2501bench.item_report
+import pytest_2501bench.report.html
+import pytest_2501bench.report.markdown
+import pytest_2501bench.run
+import pytest_2501bench.sandbox.namespace
+import pytest_2501bench.scenario.lint
+import pytest_2501bench.scenario.select
+
+__all__ = ["alembic", "plugin_fakes", "pytest_2501bench"]
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+    return Project(pytester, monkeypatch)
