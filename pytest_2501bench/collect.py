@@ -74,6 +74,8 @@ class ScenarioFile(pytest.Module):
             )
         except BenchError as exc:
             raise self.CollectError(exc.message) from None
+        except pytest.UsageError as exc:  # two validators of one name; pytest would add a traceback
+            raise self.CollectError(str(exc)) from None
         mistakes = [
             str(finding) for finding in lint(self.loaded, root=self.config.rootpath) if finding.severity == "error"
         ]
@@ -87,8 +89,11 @@ class ScenarioFile(pytest.Module):
         if self.loaded.migrated:
             self.warn(pytest.PytestWarning(migration_hint(self.path, root=self.config.rootpath)))
         self.extra_keyword_matches.update((key, *self.loaded.scenario.tags))
-        for number in range(1, state.settings.iterations + 1):
-            yield ScenarioRun.from_parent(self, name=f"run{number}", loaded=self.loaded, iteration=number)
+        try:
+            for number in range(1, state.settings.iterations + 1):
+                yield ScenarioRun.from_parent(self, name=f"run{number}", loaded=self.loaded, iteration=number)
+        except pytest.UsageError as exc:  # two checks of one name
+            raise self.CollectError(str(exc)) from None
 
 
 class ScenarioRun(pytest.Class):

@@ -105,6 +105,14 @@ class Course:
         self._show_progress()
         return None
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell an xdist worker which benchmark it works for: a run is claimed once per benchmark."""
+        from pytest_2501bench.ids import new_id
+
+        self._state.benchmark_id = self._state.benchmark_id or new_id("bmk")
+        node.workerinput["bench2501_benchmark"] = self._state.benchmark_id
+
     def _show_progress(self) -> None:
         terminal = self._terminal()
         if terminal is not None and all(isinstance(item, Check) for item in terminal._session.items):
@@ -129,11 +137,15 @@ class Course:
         folder, settled = note["folder"], note["settled"]
         if folder is None or folder in self._settled or (folder in self._shown and not settled):
             return
-        bench = session_of(self._config)
         from pytest_2501bench.errors import BenchError
         from pytest_2501bench.evidence.folder import read_report
 
+        opened = self._state.session is not None
+        bench = session_of(self._config)
         try:
+            if not opened:  # the controller of xdist has no items, and so no pre-flight, of its own
+                self._cleanup.callback(bench.close)
+                bench.begin()
             scored = read_report(bench.settings.bench_dir / folder)
             if hasattr(report, "node"):  # it ran in an xdist worker, which does not write to the database
                 bench.keep(scored)
@@ -182,6 +194,22 @@ class Course:
                     bench.end()
                 except BenchError as exc:
                     self._write(str(exc))
+            if bench is not None and not self._state.worker and (bench.reports or self._skipped):
+                self._publish(bench)
+
+    def _publish(self, bench: BenchSession) -> None:
+        """Hand all runs to other plugins and to a CI system; here, because there may be no terminal summary."""
+        reports = list(bench.reports.values())
+        self._config.hook.pytest_2501bench_report(config=self._config, benchmark=bench.benchmark, reports=reports)
+        target = os.environ.get("GITHUB_STEP_SUMMARY")
+        if target:
+            from pytest_2501bench.report.markdown import append_step_summary, summary_markdown
+
+            text = summary_markdown(reports, bench.benchmark, self._artifacts(bench), skipped=list(self._skipped.items()))
+            try:
+                append_step_summary(Path(target), text)
+            except OSError as exc:
+                self._write(f"GITHUB_STEP_SUMMARY {target}: cannot be written: {exc.strerror or exc}")
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Show the table, every red gate, every loss, and where everything is."""
@@ -197,12 +225,6 @@ class Course:
         width = terminalreporter._tw.fullwidth
         lines = summary(reports, bench.benchmark, artifacts, skipped=list(self._skipped.items()), width=width)
         write_lines(terminalreporter._tw, lines)
-        self._config.hook.pytest_2501bench_report(config=self._config, benchmark=bench.benchmark, reports=reports)
-        target = os.environ.get("GITHUB_STEP_SUMMARY")
-        if target and not self._state.worker:
-            from pytest_2501bench.report.markdown import append_step_summary, summary_markdown
-
-            append_step_summary(Path(target), summary_markdown(reports, bench.benchmark))
 
     def pytest_unconfigure(self) -> None:
         """Close everything, whatever happened before."""

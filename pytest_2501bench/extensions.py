@@ -52,7 +52,11 @@ def agents_of(config: pytest.Config) -> dict[str, str]:
 def validators_of(config: pytest.Config) -> dict[str, RuleType]:
     """Return validator → rule type of another plugin; asked once per session."""
     if _VALIDATORS not in config.stash:
-        config.stash[_VALIDATORS] = _merge(config.hook.pytest_2501bench_validators, "validator", config=config)
+        found = _merge(config.hook.pytest_2501bench_validators, "validator", config=config)
+        for name in ("pattern_match", "job_resolution_status", "ticket_status", "task_count"):
+            if name in found:
+                raise pytest.UsageError(f"validator '{name}' of a plugin: the name is taken by a built-in one.")
+        config.stash[_VALIDATORS] = found
     return config.stash[_VALIDATORS]
 
 

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from pytest_2501bench.store.repository import Store
 
 
-def _lost(error: BenchError) -> NoReturn:
+def _lost(error: BenchError | str) -> NoReturn:
     """Turn a failure into one line, without a traceback: in setup it is a pytest *error*."""
-    pytest.fail(str(error), pytrace=False)
+    # From None: pytest would show the line once more, as that of the exception which is being handled.
+    raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 def _node(request: pytest.FixtureRequest) -> ScenarioRun:
@@ -73,7 +74,7 @@ def scenario_run(request: pytest.FixtureRequest, scenario: LoadedScenario) -> It
             session, scenario, iteration=node.iteration, nodeid=node.nodeid, announce=announcer_of(request.config)
         )
     except AlreadyRun:
-        pytest.fail("this run already happened in this session; it is not repeated.", pytrace=False)
+        _lost("this run already happened in this session; it is not repeated.")
     except BenchError as exc:
         _lost(exc)
     node.stash[RUN] = run

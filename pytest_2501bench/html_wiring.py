@@ -51,7 +51,8 @@ def add_section(item: Check, run: Run, report: pytest.TestReport) -> None:
         evidence = read_evidence(run.log.path)
     except BenchError:
         evidence = None
-    extras = section_extras(run.report, evidence, Gate(item.name))
+    alone = all(other.parent is not item.parent or other is item for other in item.session.items)
+    extras = section_extras(run.report, evidence, Gate(item.name), whole=True if alone else None)
     report.extras = [*getattr(report, "extras", []), *extras]  # type: ignore[attr-defined]
 
 

@@ -31,12 +31,13 @@ def before(item: Check, call: pytest.CallInfo[None]) -> None:
         run.fail(f"a fixture failed: {call.excinfo.exconly(tryshort=True)}", Cause.HARNESS_BUG)
         with contextlib.suppress(BenchError):  # told when the run is settled
             run.conclude()
-    if call.when == "call" and not item.is_gate:
-        failed = call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception)
-        reason = call.excinfo.exconly(tryshort=True) if failed and call.excinfo is not None else ""
-        run.checks.append(CheckResult(name=item.name, status=Status.FAILED if failed else Status.PASSED, reason=reason))
+    skipped = call.excinfo is not None and call.excinfo.errisinstance(pytest.skip.Exception)
+    if call.when == "call" and not item.is_gate and not skipped:
+        reason = call.excinfo.exconly(tryshort=True) if call.excinfo is not None else ""
+        status = Status.PASSED if call.excinfo is None else Status.FAILED
+        run.checks.append(CheckResult(name=item.name, status=status, reason=reason))
     if run.report is not None and not item.user_properties:
-        gate = Gate(item.name) if item.is_gate else Gate.TASK_VALIDATION
+        gate = Gate(item.name) if item.is_gate else None
         item.user_properties.extend(properties(run.report, gate))
 
 

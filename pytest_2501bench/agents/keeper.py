@@ -1,11 +1,12 @@
-"""Runs an agent's program and sees to it that nothing of it stays: a program of its own, standard library only.
+"""Runs a program and sees to it that nothing of it stays: a program of its own, standard library only.
 
-``python -I -S keeper.py CONTROL STATUS PROGRAM [ARGUMENT…]``. CONTROL is the reading end of a pipe: when its other
-end is closed (deadline, cancellation, or the engine's death), the program is ended. STATUS is the writing end of
-another: it gets one JSON object when everything is over.
+``python -I -S keeper.py CONTROL STATUS GRACE REMOVE PROGRAM [ARGUMENT…]``. CONTROL is the reading end of a pipe: when
+its other end is closed (deadline, cancellation, the death of whoever holds it), the program gets SIGTERM and GRACE
+seconds to end. STATUS is the writing end of another pipe: it gets one JSON object when everything is over. REMOVE is a
+directory to remove then, or empty.
 
 Orphaned processes of the program become children of this one (Linux: child subreaper), so also those that left the
-program's session can be found and killed.
+program's session can be found and killed. An agent's program runs under a keeper, and so does the engine.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import subprocess
 import sys
 import time
 
-TERM_SECONDS = 1.0
 SWEEP_SECONDS = 10.0
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -27,6 +27,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 def main() -> int:
     """Run the program; return 0 when its end was reported."""
     control, status = int(sys.argv[1]), int(sys.argv[2])
+    grace, remove, *command = float(sys.argv[3]), *sys.argv[4:]
     for fd in (control, status):
         os.set_inheritable(fd, False)
     _become_subreaper()
@@ -39,9 +40,9 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     try:
-        child = subprocess.Popen(sys.argv[3:], start_new_session=True)
+        child = subprocess.Popen(command, start_new_session=True)
     except OSError as error:
-        report["error"] = f"{sys.argv[3]}: {error.strerror}"
+        report["error"] = f"{command[0]}: {error.strerror}"
         return _answer(status, report)
     null = os.open(os.devnull, os.O_RDWR)
     # The program alone holds its standard input and output now, so that their ends mean something.
@@ -56,11 +57,15 @@ def main() -> int:
             os.read(wake_read, 4096)
         if control in ready and child.poll() is None:
             report["ended"] = True
-            _end(child)
+            _end(child, grace)
             break
     if child.poll() is not None:
         report["exit_status"] = child.returncode if child.returncode >= 0 else 128 - child.returncode
     report["left"] = _sweep(child.pid)
+    if remove:
+        import shutil
+
+        shutil.rmtree(remove, ignore_errors=True)
     return _answer(status, report)
 
 
@@ -77,12 +82,12 @@ def _become_subreaper() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: subprocess.Popen[bytes], grace: float) -> None:
     """Ask the program's process group to end, and wait a little."""
     with contextlib.suppress(OSError):
         os.killpg(child.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(TERM_SECONDS)
+        child.wait(grace)
 
 
 def _sweep(group: int) -> list[int]:

@@ -14,8 +14,10 @@ from typing import BinaryIO
 
 from pytest_2501bench.agents import keeper
 
-_KEEPER = keeper.__file__
-_END_SECONDS = keeper.TERM_SECONDS + keeper.SWEEP_SECONDS + 5.0
+GRACE_SECONDS = 1.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+_END_SECONDS = GRACE_SECONDS + keeper.SWEEP_SECONDS + 5.0
 _CHUNK = 65_536
 
 
@@ -49,9 +51,11 @@ async def run(
             sys.executable,
             "-I",
             "-S",
-            _KEEPER,
+            keeper.__file__,
             str(control_read),
             str(status_write),
+            str(GRACE_SECONDS),
+            "",
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

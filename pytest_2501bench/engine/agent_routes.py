@@ -68,7 +68,7 @@ def router(desk: Desk) -> APIRouter:  # noqa: PLR0915 - a list of routes
         The same registration again is answered with 200; another one under the same `agent_id` with 409.
         """
         if repository.host(agent.host_id) is None:
-            raise HTTPException(422, f"/host_id: no host {agent.host_id!r} is registered")
+            raise HTTPException(409, f"/host_id: no host {agent.host_id!r} is registered")
         wanted = AgentOut.model_validate({**agent.model_dump(), "agent_id": agent.agent_id or new_id("agt")})
         there = repository.agent(wanted.agent_id)
         if there is not None:

@@ -39,9 +39,9 @@ def describe(errors: Sequence[Any]) -> str:
     """Return pydantic's *errors* as one line with JSON pointers; values are left out, they may be secrets."""
     parts = []
     for error in errors:
-        where, *path = [str(step) for step in error["loc"]] or ["request"]
-        at = f"/{'/'.join(path)}" if where == "body" else f"{where} {'/'.join(path)}"
-        parts.append(f"{at.strip()}: {error['msg']}")
+        where, *path = [str(step) for step in error["loc"]] or ["body"]
+        at = f"/{'/'.join(path)}" if where == "body" and path else f"the {where} {'/'.join(path)}".rstrip()
+        parts.append(f"{at}: {error['msg']}")
     return "; ".join(parts)
 
 
@@ -96,13 +96,14 @@ async def _broken(request: Request, error: Exception) -> JSONResponse:
 def create_app(desk: Desk, key: str) -> FastAPI:
     """Return the application that serves *desk* to whoever has *key*."""
     problems: dict[int | str, dict[str, Any]] = {
+        400: {"model": Problem, "description": "The body is no JSON."},
         401: {"model": Problem, "description": "Missing or wrong key."},
         413: {"model": Problem, "description": "Body too large, or without a Content-Length."},
         422: {"model": Problem, "description": "The request breaks this API; `detail` names the field."},
     }
     app = FastAPI(
         title="2501bench engine",
-        version=__version__,
+        version="1",  # of the API; the engine's own is in /health
         description=DESCRIPTION,
         openapi_url=f"{BASE}/openapi.json",
         docs_url=None,

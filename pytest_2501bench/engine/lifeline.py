@@ -10,13 +10,13 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 _STEP = 0.5
 
 
-def watch(control: int, parent: int, gone: Callable[[], None]) -> None:
-    """Call *gone* once, from a thread, when the pipe *control* is at its end or process *parent* has died.
+def watch(control: int, parents: Sequence[int], gone: Callable[[], None]) -> None:
+    """Call *gone* once, from a thread, when the pipe *control* is at its end or one of *parents* has died.
 
     The pipe is the quick way; a process that was forked off the parent may hold its other end open, hence the second.
     """
@@ -24,27 +24,18 @@ def watch(control: int, parent: int, gone: Callable[[], None]) -> None:
     def wait() -> None:
         poll = select.poll()
         poll.register(control, select.POLLIN | select.POLLHUP)
-        pidfd = _pidfd(parent)
-        if pidfd is not None:
+        # Without pidfds (not Linux) the processes are looked for now and then.
+        pidfds = [pidfd for pid in parents if (pidfd := _pidfd(pid)) is not None]
+        for pidfd in pidfds:
             poll.register(pidfd, select.POLLIN)
-        while True:
-            if os.getppid() != parent:
-                break
-            ready = poll.poll(None if pidfd is not None else _STEP * 1000)
-            if any(fd == pidfd for fd, _ in ready):
-                break
-            if any(fd == control for fd, _ in ready) and not os.read(control, 4096):
+        pause = None if len(pidfds) == len(parents) else _STEP * 1000
+        while all(_exists(pid) for pid in parents):
+            ready = {fd for fd, _ in poll.poll(pause)}
+            if ready & set(pidfds) or (control in ready and not os.read(control, 4096)):
                 break
         gone()
 
     threading.Thread(target=wait, name="lifeline", daemon=True).start()
-
-
-def _pidfd(pid: int) -> int | None:
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):  # not Linux, or gone already
-        return None
 
 
 def end_after(seconds: float) -> None:
@@ -55,3 +46,20 @@ def end_after(seconds: float) -> None:
         os._exit(1)
 
     threading.Thread(target=end, name="last-resort", daemon=True).start()
+
+
+def _pidfd(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):  # not Linux, or gone already
+        return None
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

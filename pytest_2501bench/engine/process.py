@@ -7,20 +7,23 @@ import json
 import os
 import secrets
 import select
-import signal
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest_2501bench
+from pytest_2501bench.agents import keeper
 from pytest_2501bench.errors import BenchError, Cause
 
 READY_SECONDS = 30.0
-STOP_SECONDS = 35.0
+GRACE_SECONDS = 35.0
 """Longer than the engine itself waits for its agents to end."""
+STOP_SECONDS = GRACE_SECONDS + 15.0
 
 # The engine finds this package where we found it, installed or not.
 _PROGRAM = """\
@@ -66,6 +69,9 @@ class LocalEngine:
         self._deadline_grace = deadline_grace
         self._process: subprocess.Popen[bytes] | None = None
         self._endpoint: Endpoint | None = None
+        self._pid: int | None = None
+        self._control: int | None = None
+        self._scratch = ""
         self._key = secrets.token_urlsafe(32)
         self.log = self._work_dir / "engine.log"
 
@@ -79,16 +85,24 @@ class LocalEngine:
         if self._process is not None:
             return
         self._work_dir.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
+        self._scratch = tempfile.mkdtemp(prefix="2501-")
+        control, self._control = os.pipe()
+        # -P: a fastapi.py in the user's project must not take the place of the library.
+        engine = [sys.executable, "-P", "-c", _PROGRAM, str(Path(pytest_2501bench.__file__).parents[1])]
+        with self.log.open("ab") as log, open(os.devnull, "wb") as null:  # noqa: PTH123 - no path
+            # Under a keeper: an engine that is killed leaves no agent, no playbook and no credentials behind.
+            keeping = [keeper.__file__, str(control), str(null.fileno()), str(GRACE_SECONDS), self._scratch]
             self._process = subprocess.Popen(
-                # -P: a fastapi.py in the user's project must not take the place of the library.
-                [sys.executable, "-P", "-c", _PROGRAM, str(Path(pytest_2501bench.__file__).parents[1])],
+                [sys.executable, "-I", "-S", *keeping, *engine],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
-                env={name: value for name, value in os.environ.items() if name not in _WITHHELD},
+                pass_fds=(control, null.fileno()),
+                env={name: value for name, value in os.environ.items() if name not in _WITHHELD}
+                | {"TMPDIR": self._scratch},
             )
+        os.close(control)
         settings = {
             "key": self._key,
             "agent": self._agent,
@@ -128,13 +142,14 @@ class LocalEngine:
                 log=None if why else self.log,
             )
         self._process.stdout.close()
+        self._pid = answer.get("pid")
         self._endpoint = Endpoint(f"http://127.0.0.1:{answer['port']}", self._key)
         return self._endpoint
 
     @property
     def pid(self) -> int | None:
-        """The engine's process id, if it was started."""
-        return self._process.pid if self._process else None
+        """The engine's process id, once it is ready."""
+        return self._pid
 
     def alive(self) -> bool:
         """Say whether the engine's process runs."""
@@ -159,16 +174,17 @@ class LocalEngine:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
-        # The end of its standard input is the engine's signal; killing is for one that hangs.
-        for patience, number in ((STOP_SECONDS, signal.SIGTERM), (2.0, signal.SIGKILL), (5.0, None)):
-            try:
-                process.wait(patience)
-            except subprocess.TimeoutExpired:
-                if number is not None:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(process.pid, number)
-            else:
-                return
+        if self._control is not None:
+            os.close(self._control)
+            self._control = None
+        # The pipes' end is the signal to stop. The keeper kills an engine that hangs; killing the keeper is for one
+        # that hangs itself.
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
 
 def _line_within(fd: int, seconds: float) -> bytes:

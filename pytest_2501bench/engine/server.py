@@ -8,10 +8,11 @@ import json
 import logging
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -96,8 +97,8 @@ def serve_managed() -> None:
             worker,
             same_machine=True,
             log_directory=Path(settings["log_directory"]),
-            on_ready=lambda: answer(port=listener.getsockname()[1]),
-            parent=settings["parent"],
+            on_ready=lambda: answer(port=listener.getsockname()[1], pid=os.getpid()),
+            parents=(settings["parent"], os.getppid()),
             deadline_grace=settings["deadline_grace"],
         )
     )
@@ -125,6 +126,17 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._on_ready = on_ready
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Let SIGINT and SIGTERM end the server, and only it.
+
+        uvicorn's own way raises them again afterwards, in the middle of stopping the agents.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
         await super().startup(sockets=sockets)
@@ -140,10 +152,10 @@ async def run(
     same_machine: bool,
     log_directory: Path | None,
     on_ready: Callable[[], None],
-    parent: int | None = None,
+    parents: Sequence[int] = (),
     deadline_grace: float = DEADLINE_GRACE,
 ) -> None:
-    """Serve on *listener* until a signal comes or, if *parent* is given, until that process is gone."""
+    """Serve on *listener* until a signal comes or, if *parents* are given, until one of them is gone."""
     loop = asyncio.get_running_loop()
     directory = Path(tempfile.mkdtemp(prefix="2501-"))
     repository = MemoryRepository()
@@ -170,8 +182,8 @@ async def run(
         with contextlib.suppress(RuntimeError):  # the loop has ended already
             loop.call_soon_threadsafe(setattr, server, "should_exit", True)
 
-    if parent is not None:
-        lifeline.watch(0, parent, stop)
+    if parents:
+        lifeline.watch(0, parents, stop)
     warm_up = loop.run_in_executor(None, agent.warm_up)
     try:
         await server.serve(sockets=[listener])

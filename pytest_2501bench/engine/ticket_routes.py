@@ -63,10 +63,10 @@ def router(desk: Desk) -> APIRouter:
             return TicketCreated(id=there.id)
         for n, host_id in enumerate(ticket.host_ids):
             if repository.host(host_id) is None:
-                raise HTTPException(422, f"/host_ids/{n}: no host {host_id!r} is registered")
+                raise HTTPException(409, f"/host_ids/{n}: no host {host_id!r} is registered")
         for n, agent_id in enumerate(ticket.agent_ids):
             if repository.agent(agent_id) is None:
-                raise HTTPException(422, f"/agent_ids/{n}: no agent {agent_id!r} is registered")
+                raise HTTPException(409, f"/agent_ids/{n}: no agent {agent_id!r} is registered")
         stored = StoredTicket(new_id("tkt"), ticket)
         repository.put_ticket(stored)
         desk.orchestrator.start(stored)

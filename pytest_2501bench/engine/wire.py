@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
 from pytest_2501bench.evidence.model import ResolutionStatus
 
@@ -43,6 +43,11 @@ UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_.
 Text = Annotated[str, StringConstraints(max_length=1_000_000, pattern=r"^[^\x00]*$")]
 
 
+def _whole(value: object) -> object:
+    """Take 22.0 for 22, as JSON Schema does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class Request(BaseModel):
     """What a client sends: unknown fields are refused, nothing is coerced."""
 
@@ -65,7 +70,7 @@ class SshIn(Request):
     known_hosts: Text = Field(description="Lines of a known_hosts file that hold the key of `hostname`.")
     hostname: Line = Field(description="The name under which the key stands in `known_hosts` (HostKeyAlias).")
     address: Line = Field(default="127.0.0.1", description="Where to connect, unless there is a `proxy_command`.")
-    port: int = Field(default=22, ge=1, le=65535)
+    port: Annotated[int, BeforeValidator(_whole)] = Field(default=22, ge=1, le=65535)
     proxy_command: Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00\n\r]*$")] | None = Field(
         default=None, description="As in ssh_config. Only an engine on the client's own machine takes it."
     )

@@ -71,7 +71,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
-        
+        finalize=_visible,
         keep_trailing_newline=False,
     )
     made.filters.update(cut=_cut, rules_passed=rules_passed, seconds=seconds)

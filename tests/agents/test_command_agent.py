@@ -11,48 +11,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from support.recorded_ssh import assignment
+from support.recorded_ssh import Journal, assignment
 from support.sshd import Sshd
 
 from pytest_2501bench.agents.command import CommandAgent
 from pytest_2501bench.agents.invocation import check_agent_command
 from pytest_2501bench.agents.protocol import Outcome
 from pytest_2501bench.errors import BenchError, Cause
-from pytest_2501bench.evidence.model import Command, ResolutionStatus
+from pytest_2501bench.evidence.model import ResolutionStatus
 from pytest_2501bench.sandbox.protocol import Host
 
 pytestmark = pytest.mark.sshd
-
-
-class Log:
-    """A task log that keeps everything."""
-
-    def __init__(self) -> None:
-        self.plans: list[str] = []
-        self.messages: list[str] = []
-        self.seen: tuple[Command, ...] | None = None
-
-    def plan(self, text: str) -> None:
-        self.plans.append(text)
-
-    def message(self, text: str) -> None:
-        self.messages.append(text)
-
-    def commands(self, commands: Sequence[Command]) -> None:
-        self.seen = tuple(commands)
-
-    def cost(self, *, input_tokens: int | None, output_tokens: int | None, cost_usd: float | None) -> None:
-        raise AssertionError
-
-
-class Journal:
-    """The logs by task id."""
-
-    def __init__(self) -> None:
-        self.logs: dict[str, Log] = {}
-
-    def task(self, task_id: str) -> Log:
-        return self.logs.setdefault(task_id, Log())
 
 
 def script(folder: Path, text: str) -> str:

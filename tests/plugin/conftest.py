@@ -5,6 +5,8 @@ Forgotten, they would be imported again in every test, which costs a second each
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import alembic.command
 import pytest
 from support import plugin_fakes
@@ -23,6 +25,11 @@ import pytest_2501bench.scenario.select
 __all__ = ["alembic", "plugin_fakes", "pytest_2501bench"]
 
 
+@pytest.fixture(scope="session")
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bytecode")
+
+
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
-    return Project(pytester, monkeypatch)
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, bytecode: Path) -> Project:
+    return Project(pytester, monkeypatch, bytecode)

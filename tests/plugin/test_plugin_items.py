@@ -100,7 +100,7 @@ def test_iterations_are_runs_of_their_own(project: Project) -> None:
 
 def test_payload_in_a_scenario_folder_is_never_collected_nor_imported(project: Project) -> None:
     folder = project.scenario("nginx/001")
-    for name in ("test_payload.py", "conftest.py", "__init__.py", "files/test_more.py", "files/conftest.py"):
+    for name in ("test_payload.py", "__init__.py", "files/test_more.py", "files/conftest.py", "conftest.j2.py"):
         project.write(f"{folder}/{name}", "raise SystemExit('imported')\n")
     project.write(f"{folder}/files/scenario.json", json.dumps({"not": "a scenario"}))
     project.write(f"{folder}/test_doc.txt", ">>> 1 + 1\n3\n")
@@ -154,7 +154,7 @@ def test_last_failed_runs_the_failed_gate_alone(two: Project) -> None:
     two.scenario("nginx/001", validation={"tasks": [NEVER]})
     two.run().counts(passed=3, failed=1)
     outcome = two.run("--lf")
-    outcome.counts(failed=1)
+    outcome.counts(failed=1, deselected=3)
     assert two.runs() == {"nginx/001": 2, "disk-is-full": 1}
 
 
@@ -201,7 +201,7 @@ def of_function(request, record_property, tmp_path, monkeypatch):
     record_property("owner", "team-a")
     yield
 """)
-    outcome = two.run("--junitxml", "junit.xml")
+    outcome = two.run("--junitxml", "junit.xml", "-o", "junit_family=xunit1")
     outcome.counts(passed=4)
     assert (two.root / "junit.xml").read_text().count('<property name="owner" value="team-a"') == 4
 
@@ -240,6 +240,22 @@ def gateway(gateway, scenario):
     )
     two.run().counts(passed=4)
     assert (two.root / "overridden.txt").read_text() == "nginx/001\n"
+
+
+def test_a_conftest_in_a_scenario_folder_is_pytests_own_and_holds_for_that_scenario(two: Project) -> None:
+    two.conftest(
+        """
+import pytest
+
+@pytest.fixture(scope="class", autouse=True)
+def once(scenario):
+    with open("once.txt", "a") as file:
+        file.write(scenario.scenario.key + "\\n")
+""",
+        folder="scenarios/nginx/001",
+    )
+    two.run().counts(passed=4)
+    assert (two.root / "once.txt").read_text() == "nginx/001\n"
 
 
 def test_a_sandbox_of_the_users_own(two: Project) -> None:

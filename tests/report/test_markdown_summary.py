@@ -108,6 +108,7 @@ def test_code_is_shown_as_it_is(text: str) -> None:
 @settings(max_examples=40, deadline=None)
 @given(HOSTILE)
 @example("</summary></details>|")
+@example("a|b\\|c")
 def test_no_text_breaks_the_table_or_a_block(text: str) -> None:
     rule = sample.make_rule(
         text, sample.FAILED, reason=text, span=Span(source="tasks[0].executed_commands[0]", text=text)
@@ -119,6 +120,8 @@ def test_no_text_breaks_the_table_or_a_block(text: str) -> None:
     found = _Tags(html)
     assert [found.tags.count(tag) for tag in ("table", "tr", "td", "details", "summary")] == [2, 7, 23, 4, 4]
     assert set(found.tags) <= STRUCTURE
+    keys = [_Tags(cell).text for cell in re.findall(r"<tr>\s*<td>(.*?)</td>", html, re.DOTALL)][3:]
+    assert keys == [one_line(text), "web/001-two-hosts"]
 
 
 def test_summaries_of_several_commands_follow_each_other(tmp_path: Path) -> None:

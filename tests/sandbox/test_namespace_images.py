@@ -30,10 +30,10 @@ def archive(images: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def own(archive: Path, tmp_path: Path) -> Iterator[NamespaceProvider]:
+@pytest.fixture(scope="module")
+def own(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NamespaceProvider]:
     """A provider with a cache of its own, its root filesystem imported."""
-    provider = NamespaceProvider(cache_dir=tmp_path / "cache")
+    provider = NamespaceProvider(cache_dir=tmp_path_factory.mktemp("own") / "cache")
     provider.images.import_tar(BASE, archive)
     yield provider
     provider.remove_everything(living=True)
@@ -62,7 +62,9 @@ def test_the_order_of_packages_does_not_make_another_layer(provider: NamespacePr
     assert one != provider.images.layer(BASE, ("a",))
 
 
-def test_an_imported_root_filesystem_works_and_a_cache_is_removed_whole(own: NamespaceProvider) -> None:
+def test_an_imported_root_filesystem_works_and_a_cache_is_removed_whole(archive: Path, tmp_path: Path) -> None:
+    own = NamespaceProvider(cache_dir=tmp_path / "cache")
+    own.images.import_tar(BASE, archive)
     sandbox = own.create([DB])
     assert on(sandbox.hosts[0], "stat -c '%U %a' /etc/shadow /usr/bin/sudo /tmp").stdout.split() == [
         *("root", "640"),
@@ -88,7 +90,7 @@ def test_an_unknown_package_is_named_and_leaves_no_layer(own: NamespaceProvider)
     assert caught.value.cause is Cause.SANDBOX_UNAVAILABLE
     assert caught.value.log is not None
     assert "Unable to locate package no-such-package-2501" in caught.value.log.read_text()
-    assert not (own.images.directory / "layers").exists()
+    assert not own.images.layer(BASE, ("no-such-package-2501",)).exists()
     assert not (own.images.directory / "building").exists()
 
 

@@ -27,6 +27,37 @@ def assignment(hosts: Sequence[Host], log_directory: Path, **more: Any) -> Assig
     )
 
 
+class Log:
+    """A task log that keeps everything."""
+
+    def __init__(self) -> None:
+        self.plans: list[str] = []
+        self.messages: list[str] = []
+        self.seen: tuple[Command, ...] | None = None
+
+    def plan(self, text: str) -> None:
+        self.plans.append(text)
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+    def commands(self, commands: Sequence[Command]) -> None:
+        self.seen = tuple(commands)
+
+    def cost(self, *, input_tokens: int | None, output_tokens: int | None, cost_usd: float | None) -> None:
+        raise AssertionError
+
+
+class Journal:
+    """The logs by task id."""
+
+    def __init__(self) -> None:
+        self.logs: dict[str, Log] = {}
+
+    def task(self, task_id: str) -> Log:
+        return self.logs.setdefault(task_id, Log())
+
+
 @dataclass
 class Ran:
     """How a program ended."""

@@ -88,7 +88,7 @@ def start(directory: Path, *, cgroup_mode: str, cgroup_base: Path | None) -> Non
         path = cgroup_base / TOP_CGROUP / directory.name
         cgroup = str(path)
         (directory / "cgroup").write_text(f"{cgroup}\n", encoding="utf-8")
-        path.mkdir(parents=True, exist_ok=True)
+        _make_cgroup(path)
     users = [] if root else ["--user", "--map-auto", "--map-root-user"]
     hub = ["unshare", *users, "--net", "--mount", "--pid", "--fork", "--kill-child=SIGKILL", "--propagation", "private"]
     words = [str(directory), str(SCRIPTS), "systemd" if cgroup != "-" else "idle", "root" if root else "user"]
@@ -103,6 +103,17 @@ def start(directory: Path, *, cgroup_mode: str, cgroup_base: Path | None) -> Non
             cwd="/",
             env=_environment_of(cgroup_mode),
         )
+
+
+def _make_cgroup(path: Path) -> None:
+    for _ in range(100):
+        path.parent.mkdir(exist_ok=True)
+        try:
+            path.mkdir(exist_ok=True)
+        except FileNotFoundError:
+            continue  # another session removed its last sandbox, and the empty parent with it, in between
+        return
+    raise BenchError(Cause.SANDBOX_NOT_CREATED, f"cgroup {path} cannot be made")
 
 
 def _environment_of(cgroup_mode: str) -> dict[str, str]:
@@ -149,6 +160,7 @@ def runs(host: Path) -> bool:
 def _last_words(directory: Path) -> str:
     for log in (*sorted(directory.glob("*/console.log")), directory / "hub.log"):
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+        lines = [line for line in lines if "dmesg(1) may have more" not in line]
         if lines:
             return lines[-1]
     return "no message"
@@ -211,7 +223,8 @@ def wait_ssh(hosts: Sequence[Host]) -> None:
                 process.kill()
                 process.communicate()
             if process.returncode != 0 and failure is None:
-                words = (said.strip().splitlines() or [f"exit {process.returncode}"])[-1]
+                # All of it: sshd's own complaint comes before ssh's "connection closed".
+                words = "; ".join(said.strip().splitlines())[:300] or f"exit {process.returncode}"
                 failure = BenchError(Cause.SSH_NOT_UP, f"host {host.host_name} does not answer SSH: {words}")
     finally:
         for process in tries.values():

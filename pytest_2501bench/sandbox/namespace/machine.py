@@ -123,11 +123,11 @@ def _cgroup_mode(*, root: bool) -> tuple[Path | None, str]:
 def _unshare_trial(*, root: bool) -> str:
     """Try what a sandbox needs and return what stood in the way; the surest probe of all."""
     users = [] if root else ["--user", "--map-auto", "--map-root-user"]
-    argv = ["unshare", *users, "--mount", "--net", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "mount", "-t"]
+    # Mounting /proc is what a container around us forbids by covering parts of its own.
+    spaces = ["--mount", "--net", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--mount-proc"]
+    argv = ["unshare", *users, *spaces, "mount", "-t", "tmpfs", "none", "/tmp"]  # noqa: S108 # in a namespace of its own
     try:
-        done = subprocess.run(
-            [*argv, "tmpfs", "none", "/mnt"], capture_output=True, text=True, check=False, timeout=10, cwd="/"
-        )
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10, cwd="/")
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]

@@ -31,11 +31,11 @@ def obstacles(machine: Machine) -> list[Obstacle]:
                 "Use --mode lima, or run inside a Linux machine.",
             )
         ]
-    found = [*_system(machine), *_users(machine), *_files(machine)]
+    found = [*_system(machine), *_users(machine)]
     if not found and machine.unshare_error:
         # Nothing known explains it: say what the trial said.
         found.append(Obstacle(f"namespaces cannot be made here: {machine.unshare_error}", _trial_remedy(machine)))
-    return found
+    return [*found, *_files(machine)]
 
 
 def _trial_remedy(machine: Machine) -> str:

@@ -1,0 +1,25 @@
+"""``python -m pytest_2501bench.engine.openapi``: prints the API's description, for ``docs/engine-openapi.json``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from pytest_2501bench.agents.noop import NoopAgent
+from pytest_2501bench.engine.app import create_app
+from pytest_2501bench.engine.desk import Desk
+from pytest_2501bench.engine.orchestrator import Orchestrator
+from pytest_2501bench.engine.state import MemoryRepository
+
+
+def export() -> str:
+    """Return the OpenAPI document as JSON text."""
+    repository = MemoryRepository()
+    nowhere = Path("/nonexistent")
+    desk = Desk(repository, Orchestrator(repository, NoopAgent(), nowhere), nowhere, same_machine=True)
+    return json.dumps(create_app(desk, "unused").openapi(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(export())
