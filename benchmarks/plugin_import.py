@@ -44,7 +44,11 @@ def command(*, ours: bool, others: bool, interpreter: tuple[str, ...] = ()) -> l
 
 
 def start(words: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "BENCH_")) and name != "PYTHONDONTWRITEBYTECODE"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTEST", "BENCH_")) and name != "PYTHONDONTWRITEBYTECODE"
+    }
     done = subprocess.run(words, cwd=folder, env=kept, capture_output=True, text=True, check=False)
     if done.returncode != NO_TESTS_COLLECTED:
         sys.exit(f"{' '.join(words)} ended with status {done.returncode}:\n{done.stdout}{done.stderr}")

@@ -13,7 +13,7 @@ import pytest
 from pytest_2501bench.collect import Check, ScenarioRun, regroup
 from pytest_2501bench.interrupt import terminated_like_interrupted
 from pytest_2501bench.state import STATE
-from pytest_2501bench.wiring import ANNOUNCER, session_of
+from pytest_2501bench.wiring import ANNOUNCER, RUN, session_of
 
 if TYPE_CHECKING:
     from pytest_2501bench.report.findings import Artifacts
@@ -101,7 +101,7 @@ class Course:
             for name in bench.begin():
                 self._write(f"removed sandbox {name}, left behind by a session that died")
         except BenchError as exc:
-            raise pytest.UsageError(f"pre-flight: {exc}") from None
+            raise pytest.UsageError(f"pre-flight: {str(exc).removeprefix('preflight: ')}") from None
         self._show_progress()
         return None
 
@@ -181,11 +181,12 @@ class Course:
 
     # Innermost: pytest's own teardown of an interrupted run has happened then, and the summary is still to come.
     @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_sessionfinish(self) -> Generator[None, object, object]:
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Record the end of the benchmark, also when a teardown failed."""
         try:
             return (yield)
         finally:
+            self._settle(session)
             bench = self._state.session
             if bench is not None and bench.reports:
                 from pytest_2501bench.errors import BenchError
@@ -197,6 +198,18 @@ class Course:
             if bench is not None and not self._state.worker and (bench.reports or self._skipped):
                 self._publish(bench)
 
+    def _settle(self, session: pytest.Session) -> None:
+        """Settle the run whose teardown was cut off: pytest forgets a node's other finalizers after Ctrl-C in one."""
+        for item in session.items:
+            run = item.run.stash.get(RUN, None) if isinstance(item, Check) else None
+            if run is not None and not run.settled:
+                from pytest_2501bench.errors import BenchError
+
+                try:
+                    run.settle()
+                except BenchError as exc:
+                    self._write(str(exc))
+
     def _publish(self, bench: BenchSession) -> None:
         """Hand all runs to other plugins and to a CI system; here, because there may be no terminal summary."""
         reports = list(bench.reports.values())
@@ -205,7 +218,8 @@ class Course:
         if target:
             from pytest_2501bench.report.markdown import append_step_summary, summary_markdown
 
-            text = summary_markdown(reports, bench.benchmark, self._artifacts(bench), skipped=list(self._skipped.items()))
+            skipped = list(self._skipped.items())
+            text = summary_markdown(reports, bench.benchmark, self._artifacts(bench), skipped=skipped)
             try:
                 append_step_summary(Path(target), text)
             except OSError as exc:

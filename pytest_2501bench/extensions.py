@@ -83,4 +83,5 @@ def choose(flag: str, source: str, name: str, available: Mapping[str, Any] | Ite
     near = difflib.get_close_matches(name, names, 1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     told = f" (from {source})" if source not in (flag, "default") else " (the default)" if source == "default" else ""
-    raise pytest.UsageError(f"{flag} {name}{told}: no such {what}.{hint} Available: {', '.join(names)}.")
+    choose_one = f" Choose one with {flag}, or with bench_{what} in the ini file." if source == "default" else ""
+    raise pytest.UsageError(f"{flag} {name}{told}: no such {what}.{hint} Available: {', '.join(names)}.{choose_one}")

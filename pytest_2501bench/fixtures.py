@@ -33,6 +33,18 @@ def _lost(error: BenchError | str) -> NoReturn:
     raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
+def _left(request: pytest.FixtureRequest, error: BenchError) -> None:
+    """Tell what a teardown could not do: an error of the last item, or a line when the session was interrupted.
+
+    pytest would take a failure for its own crash then, because no item is there to have it.
+    """
+    if request.session.exitstatus is not pytest.ExitCode.INTERRUPTED:
+        _lost(error)
+    terminal = request.config.pluginmanager.getplugin("terminalreporter")
+    if terminal is not None:
+        terminal.write_line(f"ERROR: {error}", red=True)
+
+
 def _node(request: pytest.FixtureRequest) -> ScenarioRun:
     if not isinstance(request.node, ScenarioRun):
         pytest.fail(f"fixture '{request.fixturename}' is only for checks of a scenario run.", pytrace=False)
@@ -71,7 +83,12 @@ def scenario_run(request: pytest.FixtureRequest, scenario: LoadedScenario) -> It
         pytest.skip(reason)
     try:
         run = Run.claim(
-            session, scenario, iteration=node.iteration, nodeid=node.nodeid, announce=announcer_of(request.config)
+            session,
+            scenario,
+            iteration=node.iteration,
+            nodeid=node.nodeid,
+            announce=announcer_of(request.config),
+            interrupts=(pytest.exit.Exception,),
         )
     except AlreadyRun:
         _lost("this run already happened in this session; it is not repeated.")
@@ -82,7 +99,7 @@ def scenario_run(request: pytest.FixtureRequest, scenario: LoadedScenario) -> It
     try:
         run.settle()
     except BenchError as exc:
-        _lost(exc)
+        _left(request, exc)
 
 
 @pytest.fixture(scope="class")
@@ -97,7 +114,7 @@ def gateway(request: pytest.FixtureRequest, scenario_run: Run) -> Gateway:
 
 
 @pytest.fixture(scope="class")
-def sandbox(scenario_run: Run, gateway: Gateway) -> Iterator[Sandbox]:
+def sandbox(request: pytest.FixtureRequest, scenario_run: Run, gateway: Gateway) -> Iterator[Sandbox]:
     """Provide the hosts of this run, ready over SSH and registered; remove them, or put them back, at the end."""
     from pytest_2501bench.errors import BenchError
 
@@ -111,7 +128,7 @@ def sandbox(scenario_run: Run, gateway: Gateway) -> Iterator[Sandbox]:
     try:
         phases.restore(made)
     except BenchError as exc:
-        _lost(exc)
+        _left(request, exc)
 
 
 @pytest.fixture(scope="class")

@@ -19,24 +19,24 @@ class OptionError(Exception):
 
 
 def _positive(text: str) -> int:
-    number = _count(text)
-    if number < 1:
-        raise ValueError("must be 1 or more")
-    return number
+    return _count(text, least=1)
 
 
-def _count(text: str) -> int:
+def _count(text: str, least: int = 0) -> int:
     try:
         number = int(text)
     except ValueError:
         raise ValueError("must be a whole number") from None
-    if number < 0:
-        raise ValueError("must not be negative")
+    if number < least:
+        raise ValueError(f"must be {least} or more")
     return number
 
 
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in text.split(",") if word.strip())
+    words = tuple(word.strip() for word in text.split(",") if word.strip())
+    if not words:  # else nothing would be selected, which means everything
+        raise ValueError("names no key and no tag")
+    return words
 
 
 def _command(text: str) -> tuple[str, ...]:
@@ -278,8 +278,9 @@ def resolve(
         try:
             values[option.name] = option.parse(text)
         except ValueError as exc:
-            shown = "" if option.secret else f" {text}"
-            raise OptionError(f"{source}{shown}: {exc}.") from None
+            shown = "" if option.secret else f" {text or repr(text)}"
+            told = "" if source == option.flag else f" (from {source})"
+            raise OptionError(f"{option.flag or option.env}{shown}{told}: {exc}.") from None
         sources[option.name] = source
     if values["agent"] is None and values["agent_command"] is not None:
         values["agent"], sources["agent"] = "command", sources["agent_command"]

@@ -71,6 +71,7 @@ class RunPhases:
     secondary_engine: str | None = None
     specialty: str | None = None
     retries: int = 0
+    interrupts: tuple[type[Exception], ...] = ()  # end the session like Ctrl-C, although they are Exceptions
     hosts: tuple[HostRegistration, ...] = ()
     agents: tuple[AgentRegistration, ...] = ()
     _gateway: Gateway | None = None
@@ -105,7 +106,10 @@ class RunPhases:
             try:
                 self.adopt(sandbox)
             except BaseException:
-                self.provider.destroy(sandbox)
+                if self.fresh:
+                    self._remove(sandbox)
+                else:
+                    self.provider.destroy(sandbox)
                 raise
         return sandbox
 
@@ -145,7 +149,7 @@ class RunPhases:
         )
         if self.store is not None:
             add_members(self.store, sandbox, self.agents, mode=self.provider.mode)
-        self.gateway.register(self.hosts, self.agents)
+        self._retried(lambda: self.gateway.register(self.hosts, self.agents))
 
     def prepare(self, sandbox: Sandbox) -> None:
         """Silent restore.yml, which clears a failed earlier run; then prepare.yml, which brings the incident in."""
@@ -168,7 +172,7 @@ class RunPhases:
     def flush(self) -> None:
         """Empty the agents' memory."""
         with self._phase(Phase.FLUSH):
-            self.gateway.flush_memory([agent.agent_id for agent in self.agents])
+            self._retried(lambda: self.gateway.flush_memory([agent.agent_id for agent in self.agents]))
 
     def execute(self, sandbox: Sandbox) -> None:
         """Submit the ticket and wait for its job, with guards at every poll.
@@ -219,13 +223,7 @@ class RunPhases:
         with self._phase(Phase.RESTORE, record_failure=False):
             problems: list[str] = []
             if self.fresh:
-                self.playbooks.forget(sandbox.hosts)
-                with _collected(problems):
-                    self.gateway.unregister(self.hosts, self.agents)
-                if self.store is not None:
-                    with _collected(problems):
-                        remove_members(self.store, self.hosts, self.agents)
-                self.provider.destroy(sandbox)
+                problems += self._remove(sandbox)
             else:
                 record = self._play(sandbox, "restore", Phase.RESTORE, self.loaded.scenario.bench.timeouts.restore)
                 if record is not None and record.status is not PlaybookStatus.OK:
@@ -247,12 +245,12 @@ class RunPhases:
             exc.phase = exc.phase or name
             error: BenchError | None = exc
             raised: BaseException | None = exc
-        except Exception as exc:  # noqa: BLE001 - an extension's fault must not look like the agent's
-            error = self._bug(exc, name)
-            raised = error
-        except BaseException as exc:  # noqa: BLE001 - KeyboardInterrupt, SystemExit, pytest's Exit: raised again below
-            error = BenchError(Cause.INTERRUPTED, f"interrupted by {type(exc).__name__}", phase=name)
-            raised = exc
+        except BaseException as exc:  # noqa: BLE001 - raised again below
+            if isinstance(exc, (Exception, SystemExit)) and not isinstance(exc, self.interrupts):
+                error = raised = self._bug(exc, name)  # an extension's fault must not look like the agent's
+            else:
+                error = BenchError(Cause.INTERRUPTED, f"interrupted by {type(exc).__name__}", phase=name)
+                raised = exc
         else:
             error = raised = None
         if error is not None:
@@ -275,7 +273,7 @@ class RunPhases:
             self.log.phase(record)
         raise raised
 
-    def _bug(self, exc: Exception, phase: Phase) -> BenchError:
+    def _bug(self, exc: BaseException, phase: Phase) -> BenchError:
         log = self.log.run_dir / "traceback.log"
         with contextlib.suppress(OSError):
             log.write_text("".join(traceback.format_exception(exc)), encoding="utf-8")
@@ -315,6 +313,24 @@ class RunPhases:
         record = record.model_copy(update={"log": log.name})
         self.log.playbook(record)
         return record
+
+    def _remove(self, sandbox: Sandbox) -> list[str]:
+        """Remove fresh hosts, and what engine and store know of them; return what went wrong on the way."""
+        problems: list[str] = []
+        try:
+            self.playbooks.forget(sandbox.hosts)
+            with _collected(problems):
+                self.gateway.unregister(self.hosts, self.agents)
+            if self.store is not None:
+                with _collected(problems):
+                    remove_members(self.store, self.hosts, self.agents)
+        finally:
+            try:
+                self.provider.destroy(sandbox)
+            except KeyboardInterrupt:  # the hosts must be gone all the same; a second Ctrl-C is obeyed
+                self.provider.destroy(sandbox)
+                raise
+        return problems
 
     def _not_prepared(self, sandbox: Sandbox, record: PlaybookRecord) -> BenchError:
         gone = self.provider.alive(sandbox)

@@ -50,9 +50,24 @@ class Run:
 
     @classmethod
     def claim(
-        cls, session: BenchSession, loaded: LoadedScenario, *, iteration: int, nodeid: str, announce: Announcer
+        cls,
+        session: BenchSession,
+        loaded: LoadedScenario,
+        *,
+        iteration: int,
+        nodeid: str,
+        announce: Announcer,
+        interrupts: tuple[type[Exception], ...] = (),
     ) -> Run:
         """Claim the run; of all processes that want it, one gets it.
+
+        Args:
+            session: what the session's runs share.
+            loaded: the scenario.
+            iteration: from 1.
+            nodeid: how pytest names the run.
+            announce: is told of each phase.
+            interrupts: exceptions that end the session, as KeyboardInterrupt does, and are nobody's fault.
 
         Raises:
             AlreadyRun: it happened, or is happening, elsewhere.
@@ -93,6 +108,7 @@ class Run:
             secondary_engine=settings.secondary_engine,
             specialty=settings.specialty,
             retries=settings.infra_retries,
+            interrupts=interrupts,
         )
         return cls(session, phases, loaded, log)
 
@@ -143,7 +159,9 @@ class Run:
             self.conclude()
 
     def discard(self) -> None:
-        """Forget the run: it was skipped before anything happened."""
+        """Forget the run, which was skipped; unless something has happened already: then it is settled as usual."""
+        if read_evidence(self.log.path).phases:
+            return
         self.settled = True
         self.phases.announce.done()
         self.log.close()

@@ -78,8 +78,7 @@ class BenchSession:
     def store(self) -> Store:
         """The results database."""
         self.settings.bench_dir.mkdir(parents=True, exist_ok=True)
-        source = self.settings.sources.get("database_url", "environment")
-        store = Store.open(self.settings.database_url, self.settings.bench_dir, source)
+        store = Store.open(self.settings.database_url, self.settings.bench_dir, self._place_of("database_url"))
         self._open.append(store.close)
         return store
 
@@ -113,7 +112,7 @@ class BenchSession:
             self._engine = LocalEngine(
                 self.agent,
                 self.settings.agent_command if self.settings.agent == "command" else None,
-                self.folder / "engine",
+                self.settings.bench_dir / "engines" / self.benchmark_id,
             )
             self._open.append(self._engine.stop)
             self._engine.start_async()
@@ -139,14 +138,13 @@ class BenchSession:
         Raises:
             BenchError: the first thing that is wrong; nothing may run.
         """
+        self._make_bench_dir()
         self.start_engine()  # it gets ready while the rest is looked at
         self.playbooks.preflight()
         yield "ansible", self.benchmark.versions.get("ansible-core", "?")
         yield "playbooks", f"{self._check_playbooks(scenarios)} readable"
         store = self.store
-        sources = {
-            name.upper(): self.settings.sources.get(name, "environment") for name in ("org_id", "tenant_id", "user_id")
-        }
+        sources = {name.upper(): self._place_of(name) for name in ("org_id", "tenant_id", "user_id")}
         store.check_identity(self.settings.org_id, self.settings.tenant_id, self.settings.user_id, sources=sources)
         yield "database", store.target.shown
         obstacles = self.provider.preflight()
@@ -159,6 +157,23 @@ class BenchSession:
         yield "sandboxes", f"mode {self.settings.mode} works on this machine"
         self.gateway.preflight()
         yield "gateway", self._gateway_words()
+
+    def _make_bench_dir(self) -> None:
+        folder = self.settings.bench_dir
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            source = self.settings.sources.get("bench_dir", "default")
+            where = "--bench-dir" if source == "default" else source
+            raise BenchError(
+                Cause.OPTION_INVALID,
+                f"{where} {folder}: cannot be made: {exc.strerror}.",
+                remedy="It must be a folder that you may write to.",
+            ) from None
+
+    def _place_of(self, name: str) -> str:
+        """Return "the environment" or the env file's path: where a setting without an option came from."""
+        return self.settings.sources.get(name, "the environment").removeprefix(f"{name.upper()} in ")
 
     def _gateway_words(self) -> str:
         where = f"local engine with agent {self.settings.agent}" if self._engine else self.settings.engine_url

@@ -6,7 +6,7 @@ set -eu
 ticket=$(cat) # also in the file $BENCH_TICKET, and as JSON in $BENCH_TICKET_JSON
 
 look() {
-  ssh -F "$BENCH_SSH_CONFIG" "$1" 'uptime; df -h -x tmpfs -x devtmpfs; ! command -v systemctl > /dev/null || systemctl --failed --no-pager --no-legend' 2>&1
+  ssh -F "$BENCH_SSH_CONFIG" "$1" 'uptime; df -h; ! command -v systemctl > /dev/null || systemctl --failed --no-pager --no-legend' 2>&1
 }
 
 {

@@ -59,4 +59,4 @@ class CommandLog:
 
 def clean(text: str) -> str:
     """Return *text* fit for JSON and for databases: no lone surrogates, no NUL."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace").replace("\x00", "�")
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "�")

@@ -55,6 +55,7 @@ def main() -> int:
         ready = [fd for fd, _ in poll.poll(1000)]
         if wake_read in ready:
             os.read(wake_read, 4096)
+        _bury(child.pid)
         if control in ready and child.poll() is None:
             report["ended"] = True
             _end(child, grace)
@@ -80,6 +81,16 @@ def _become_subreaper() -> None:
         import ctypes
 
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _bury(child: int) -> None:
+    """Reap orphans that ended; *child* is left to its owner.
+
+    A dead process that nobody reaps keeps the process namespace of its sandbox from ending.
+    """
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and ended.si_pid != child:
+            os.waitpid(ended.si_pid, 0)
 
 
 def _end(child: subprocess.Popen[bytes], grace: float) -> None:

@@ -153,7 +153,15 @@ class LocalEngine:
 
     def alive(self) -> bool:
         """Say whether the engine's process runs."""
-        return self._process is not None and self._process.poll() is None
+        if self._process is None or self._process.poll() is not None:
+            return False
+        if self._pid is not None:
+            try:
+                os.kill(self._pid, 0)
+            except ProcessLookupError:
+                # Its keeper still removes what it left.
+                return False
+        return True
 
     def log_tail(self, lines: int = 5) -> str:
         """Return the last *lines* of the engine's log."""

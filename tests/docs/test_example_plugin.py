@@ -19,11 +19,14 @@ SCENARIO = "scenarios/readonly/001-large-file"
 FOUND = {"resolution_summary": "It is /var/tmp/bench-example/notes.txt."}
 
 
-@pytest.fixture
-def example(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A copy of the example, with fakes in the place of machine and engine, and no playbooks for them to run."""
-    project = Project(pytester, monkeypatch)
+def _copy(project: Project) -> None:
     shutil.copytree(EXAMPLE, project.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+
+
+@pytest.fixture
+def example(project: Project) -> Project:
+    """A copy of the example, with fakes in the place of machine and engine, and no playbooks for them to run."""
+    _copy(project)
     (project.root / "pytest.ini").write_text(INI)
     for playbook in (project.root / SCENARIO).glob("*.yml"):
         playbook.unlink()
@@ -89,11 +92,10 @@ def test_its_mode_says_what_is_not_set(example: Project) -> None:
 
 @pytest.mark.sshd
 def test_its_mode_runs_on_an_existing_machine_and_its_gateway_marks_the_ticket(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    project = Project(pytester, monkeypatch)
     monkeypatch.delenv("ENGINE_URL")  # the local engine, with the oracle
-    shutil.copytree(EXAMPLE, project.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    _copy(project)
     # This machine is the lab: nobody else's test may use the same folder.
     for file in (project.root / SCENARIO).iterdir():
         file.write_text(file.read_text().replace("/var/tmp/bench-example", str(tmp_path / "files")))

@@ -236,6 +236,7 @@ def test_nothing_of_it_is_left_on_disk_but_its_log(tmp_path: Path, monkeypatch: 
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr("tempfile.tempdir", None)
     engine = LocalEngine("command", [shutil.which("true") or "true"], tmp_path / "work")
     endpoint = engine.start()
     gateway = RunnerGateway(endpoint.url, endpoint.key, local=True)
@@ -247,3 +248,24 @@ def test_nothing_of_it_is_left_on_disk_but_its_log(tmp_path: Path, monkeypatch: 
     engine.stop()
     assert list(scratch.iterdir()) == []
     assert {p.name for p in (tmp_path / "work").iterdir()} == {"engine.log", f"{reference}.stderr.log"}
+
+
+def test_a_killed_engine_leaves_no_credentials_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    engine = LocalEngine("noop", None, tmp_path / "work")
+    endpoint = engine.start()
+    gateway = RunnerGateway(endpoint.url, endpoint.key, local=True)
+    gateway.register(*registrations(tmp_path))
+    gateway.close()
+    assert any(path.read_bytes() == b"CANARY\n" for path in scratch.rglob("key"))
+    assert engine.pid is not None
+    os.kill(engine.pid, signal.SIGKILL)
+    end = time.monotonic() + 5
+    while list(scratch.iterdir()) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert list(scratch.iterdir()) == []
+    assert not engine.alive()
+    engine.stop()

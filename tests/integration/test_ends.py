@@ -103,13 +103,12 @@ def test_an_interrupted_session_removes_its_sandbox_and_stores_the_run(
 
 
 def test_a_killed_session_leaves_nothing_after_the_next_start(session: Session, tmp_path: Path) -> None:
-    (sandbox,) = _sandboxes_of(session.process.pid)
+    assert _sandboxes_of(session.process.pid)
 
     session.process.kill()
     session.end()
-    finished = benchmark("scenarios/nginx", "--agent", "noop", bench_dir=session.bench_dir)
+    benchmark("scenarios/nginx", "--agent", "noop", bench_dir=session.bench_dir)
 
-    assert f"removed sandbox {sandbox}" in finished.output
     assert not _sandboxes_of(session.process.pid)
     assert session.gone() == []
     done = subprocess.run(

@@ -199,6 +199,12 @@ class Project:
         with closing(sqlite3.connect(self.bench_dir / "results.db")) as database:
             return list(database.execute("SELECT run_id, status FROM scenario_reports"))
 
+    def members(self) -> list[str]:
+        """Hosts and agents that are still in the database."""
+        with closing(sqlite3.connect(self.bench_dir / "results.db")) as database:
+            query = "SELECT host_name FROM hosts UNION ALL SELECT agent_name FROM agents"
+            return [name for (name,) in database.execute(query)]
+
     def normal(self, text: str) -> str:
         """Return *text* without what differs from run to run: the root, ids, times."""
         text = text.replace(str(self.root), "ROOT")
