@@ -250,11 +250,16 @@ class Course:
         option = self._config.option
         return Artifacts(
             bench_dir=str(_shown(self._config, bench.settings.bench_dir)),
-            database=bench.store.target.shown,
+            database=self._database(bench),
             junit=getattr(option, "xmlpath", None),
             html=getattr(option, "htmlpath", None),
             markdown=os.environ.get("GITHUB_STEP_SUMMARY"),
         )
+
+    def _database(self, bench: BenchSession) -> str:
+        if bench.settings.database_url is not None:
+            return bench.store.target.shown
+        return str(_shown(self._config, bench.settings.bench_dir / "results.db"))
 
     def _terminal(self) -> Any:
         return self._config.pluginmanager.getplugin("terminalreporter")

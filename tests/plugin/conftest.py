@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import alembic.command
+import httpcore
 import pytest
 from support import plugin_fakes
 from support.plugin_project import Project
@@ -22,7 +23,7 @@ import pytest_2501bench.sandbox.namespace
 import pytest_2501bench.scenario.lint
 import pytest_2501bench.scenario.select
 
-__all__ = ["alembic", "plugin_fakes", "pytest_2501bench"]
+__all__ = ["alembic", "httpcore", "plugin_fakes", "pytest_2501bench"]
 
 
 @pytest.fixture(scope="session")

@@ -111,7 +111,7 @@ def test_every_capability_is_either_there_or_missing_with_a_reason(machine: Mach
 @pytest.mark.parametrize(
     ("template", "reason"),
     [
-        ("debian-k3s", "Kubernetes needs a kernel of its own (k3s in a VM); use --mode incus or lima"),
+        ("debian-k3s", "Kubernetes needs a kernel of its own: k3s in a VM"),
         ("debian-docker", "debian-docker runs containers inside the host"),
         ("debain-base", "no template 'debain-base'. Available: debian-base"),
     ],

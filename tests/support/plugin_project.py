@@ -210,3 +210,15 @@ class Project:
         text = text.replace(str(self.root), "ROOT")
         text = re.sub(r"\b(run|bmk|sbx|hst|agt|tkt|job)_[2-9b-z]{12}\b", r"\1_ID", text)
         return re.sub(r"\b\d+\.\d+ ?s\b", "N s", text)
+
+
+def processes_in(root: Path) -> list[str]:
+    """The command lines of other processes that were started in *root* and still live."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if int(process.name) != os.getpid() and (process / "cwd").readlink() == root:
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:  # it has ended meanwhile
+            continue
+    return [line for line in found if line]  # a zombie has none

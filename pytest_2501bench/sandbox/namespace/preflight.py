@@ -144,9 +144,9 @@ def template_of(name: str) -> Template | str:
     if name in TEMPLATES:
         return TEMPLATES[name]
     if name == "debian-k3s":
-        return "Kubernetes needs a kernel of its own (k3s in a VM); use --mode incus or lima"
+        return "Kubernetes needs a kernel of its own: k3s in a VM"
     if name in ("debian-docker", "debian-podman", "debian-localstack"):
-        return f"{name} runs containers inside the host, which --mode namespace cannot; use --mode incus or lima"
+        return f"{name} runs containers inside the host, which --mode namespace cannot"
     return f"--mode namespace has no template {name!r}. Available: {', '.join(sorted(TEMPLATES))}"
 
 
@@ -167,9 +167,9 @@ def capabilities(machine: Machine, template: str) -> Capabilities:
         return Capabilities(frozenset(), dict.fromkeys(KNOWN_CAPABILITIES, definition))
     names = {"network", "snapshot"}
     missing = {
-        "own-kernel": "hosts of --mode namespace share the machine's kernel; use --mode incus (--incus-vm) or lima",
-        "nested-containers": "no containers inside a host of --mode namespace; use --mode incus or lima",
-        "kubernetes": "Kubernetes needs a kernel of its own (k3s in a VM); use --mode incus or lima",
+        "own-kernel": "hosts of --mode namespace share the machine's kernel",
+        "nested-containers": "no containers inside a host of --mode namespace",
+        "kubernetes": "Kubernetes needs a kernel of its own: k3s in a VM",
     }
     if machine.cgroup_mode:
         names.add("systemd")
