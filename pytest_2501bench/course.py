@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_2501bench.collect import Check, ScenarioRun, regroup
+from pytest_2501bench.html_wiring import about_scenarios
 from pytest_2501bench.interrupt import terminated_like_interrupted
 from pytest_2501bench.state import STATE
 from pytest_2501bench.wiring import ANNOUNCER, RUN, session_of
@@ -113,6 +114,15 @@ class Course:
         self._state.benchmark_id = self._state.benchmark_id or new_id("bmk")
         node.workerinput["bench2501_benchmark"] = self._state.benchmark_id
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        """Keep the checks of a run on one worker; other ways to distribute, and other projects, are left alone."""
+        if config.getoption("dist") != "load" or not about_scenarios(config):
+            return None
+        from pytest_2501bench.xdist import scheduler
+
+        return scheduler(config, log)
+
     def _show_progress(self) -> None:
         terminal = self._terminal()
         if terminal is not None and all(isinstance(item, Check) for item in terminal._session.items):
@@ -132,7 +142,7 @@ class Course:
         note: dict[str, Any] | None = getattr(report, "bench2501", None)
         if note is None or self._state.worker:
             return
-        if report.skipped and isinstance(report.longrepr, tuple):
+        if report.skipped and note["folder"] is None and isinstance(report.longrepr, tuple):
             self._skipped[note["run"]] = report.longrepr[2].removeprefix("Skipped: ")
         folder, settled = note["folder"], note["settled"]
         if folder is None or folder in self._settled or (folder in self._shown and not settled):
@@ -267,7 +277,8 @@ class Course:
     def _write(self, line: str) -> None:
         terminal = self._terminal()
         if terminal is not None:
-            terminal.ensure_newline()
+            if terminal._tw.width_of_current_line:  # ensure_newline() does not know of a percentage at the line's end
+                terminal._tw.line()
             terminal.write_line(line)
 
 

@@ -26,7 +26,7 @@ def register_columns(config: pytest.Config) -> None:
 
     pytest-html asks for columns before anything is collected, hence the look at the disk.
     """
-    if not wanted(config) or config.stash[STATE].worker or not _about_scenarios(config):
+    if not wanted(config) or config.stash[STATE].worker or not about_scenarios(config):
         return
     from pytest_2501bench.report.html import HtmlColumns
     from pytest_2501bench.report.model import ScenarioReport
@@ -61,8 +61,9 @@ def _any_html(config: pytest.Config) -> bool:
     return wanted(config) or config.stash[STATE].worker
 
 
-def _about_scenarios(config: pytest.Config) -> bool:
-    if any(source != "default" for source in config.stash[STATE].settings.sources.values()):
+def about_scenarios(config: pytest.Config) -> bool:
+    """Return whether the session is likely about scenarios, before anything is collected."""
+    if config.stash[STATE].settings.meant:
         return True
     for argument in config.args:
         path = config.invocation_params.dir / argument.split("::")[0]

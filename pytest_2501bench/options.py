@@ -184,6 +184,11 @@ class Settings:
             shown[option.name] = str(value) if isinstance(value, Path) else value
         return shown
 
+    @property
+    def meant(self) -> bool:
+        """Whether anything was set that this plugin alone reads; DATABASE_URL and the like serve others too."""
+        return any(option.flag and self.sources.get(option.name, "default") != "default" for option in OPTIONS)
+
     def rows(self) -> list[tuple[str, str, str]]:
         """Return (name, value, source) of every setting that is not empty, secrets masked, for the report header."""
         rows = []

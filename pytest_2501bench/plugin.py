@@ -37,10 +37,10 @@ def pytest_configure(config: pytest.Config) -> None:
     from pytest_2501bench import fixtures
 
     config.pluginmanager.register(fixtures, "2501bench-fixtures")
-    if any(source != "default" for source in state.settings.sources.values()):
+    if state.settings.meant:
         from pytest_2501bench.wiring import check_choices
 
-        check_choices(config)
+        check_choices(config, defaults=False)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pytest_2501bench.errors import BenchError, Cause, Phase
 from pytest_2501bench.evidence.folder import run_dir
 from pytest_2501bench.evidence.log import EvidenceLog, read_evidence, write_report
-from pytest_2501bench.evidence.model import FailureRecord, RunStarted
+from pytest_2501bench.evidence.model import Evidence, FailureRecord, RunStarted
 from pytest_2501bench.ids import new_id
 from pytest_2501bench.phases import Announcer, RunPhases
 from pytest_2501bench.report.build import build_report
@@ -130,13 +130,24 @@ class Run:
             BenchError: ``evidence_not_written``, ``evidence_missing`` or ``database_lost``.
         """
         evidence = read_evidence(self.log.path)
+        report = self._scored(evidence)
+        try:
+            write_report(self.log.run_dir, report)
+        except BenchError as exc:
+            if self.report is None:  # no verdict that is not on disk; but the run is counted, as lost
+                failure = FailureRecord(cause=exc.cause, phase=exc.phase, message=str(exc))
+                with contextlib.suppress(BenchError):
+                    self.session.keep(self._scored(evidence.model_copy(update={"failure": failure})))
+            raise
+        self.report = report
+        self.session.keep(report)
+        return report
+
+    def _scored(self, evidence: Evidence) -> ScenarioReport:
         verdicts = score(
             self.loaded.scenario, evidence, has_validate=evidence.run.has_validate, custom=self.session.custom
         )
-        self.report = build_report(evidence, verdicts, self.checks, self.folder)
-        write_report(self.log.run_dir, self.report)
-        self.session.keep(self.report)
-        return self.report
+        return build_report(evidence, verdicts, self.checks, self.folder)
 
     def settle(self) -> None:
         """End the run: whatever happened, it has a report, and the report is stored.

@@ -18,13 +18,19 @@ RUN: pytest.StashKey[Run] = pytest.StashKey()
 ANNOUNCER: pytest.StashKey[Announcer] = pytest.StashKey()
 
 
-def check_choices(config: pytest.Config) -> None:
-    """Check the names that plugins provide. Raises ``pytest.UsageError``."""
+def check_choices(config: pytest.Config, *, defaults: bool = True) -> None:
+    """Check the names that plugins provide, with *defaults* also those that nobody chose.
+
+    Raises:
+        pytest.UsageError: there is no such mode, gateway or agent.
+    """
     settings = config.stash[STATE].settings
     source = settings.sources
-    choose("--mode", source["mode"], settings.mode, providers_of(config), "mode")
-    choose("--gateway", source["gateway"], settings.gateway, gateways_of(config), "gateway")
-    if settings.agent is not None:
+    if defaults or source["mode"] != "default":
+        choose("--mode", source["mode"], settings.mode, providers_of(config), "mode")
+    if defaults or source["gateway"] != "default":
+        choose("--gateway", source["gateway"], settings.gateway, gateways_of(config), "gateway")
+    if settings.agent is not None and (defaults or source["agent"] != "default"):
         choose("--agent", source["agent"], settings.agent, agents_of(config), "agent")
         if settings.agent == "command" and settings.agent_command is not None:
             from pytest_2501bench.agents.invocation import check_agent_command

@@ -259,7 +259,9 @@ def test_ansible_that_is_absent(project: Project, tmp_path: Path, snapshot: Snap
 
 def test_a_machine_that_cannot_offer_the_mode(project: Project, snapshot: SnapshotAssertion) -> None:
     project.scenario("nginx/001")
-    project.fakes(obstacles=[["newuidmap is missing", "apt-get install uidmap"], ["the kernel is too old", "Use 5.11."]])
+    project.fakes(
+        obstacles=[["newuidmap is missing", "apt-get install uidmap"], ["the kernel is too old", "Use 5.11."]]
+    )
     assert project.run().usage_error() == snapshot
 
 

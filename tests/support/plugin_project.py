@@ -156,6 +156,10 @@ class Project:
             result = self.pytester.runpytest_inprocess(*args, no_reraise_ctrlc=True)
         return Outcome(result, self)
 
+    def environment(self) -> dict[str, str]:
+        """The environment of sessions in a process of their own."""
+        return dict(os.environ)
+
     # ---- looking --------------------------------------------------------------------------------------------------
 
     @property
