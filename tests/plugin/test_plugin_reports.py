@@ -43,14 +43,14 @@ def test_junit_has_the_properties_on_both_items(mixed: Project) -> None:
     green = found["a.green task_validation"]
     expected = {"key": "a/green", "mode": "fake", "gateway": "fake", "iteration": "1", "tags": "web,smoke"}
     assert expected.items() <= green.items()
-    assert (green["gate"], green["status"], green["compliance_score"]) == ("task_validation", "passed", "1.0000")
+    assert (green["gate"], green["status"], green["compliance_score"]) == ("task_validation", "passed", "1")
     assert (green["tokens"], green["input_tokens"], green["resolution_status"]) == ("120", "100", "success")
     assert {name for name in green if name.startswith("duration_")} == {
         f"duration_{phase}" for phase in ("provision", "prepare", "flush", "execute", "validate")
     }
     red = found["b.red compliance"]
     assert (red["gate"], red["status"], red["cause"]) == ("compliance", "failed", "rule_not_met")
-    assert red["compliance_score"] == "0.5000"
+    assert red["compliance_score"] == "0.5"
     for gate in ("task_validation", "compliance"):
         lost = found[f"c.lost {gate}"]
         assert (lost["gate"], lost["status"], lost["cause"], lost["reason"]) == (
