@@ -14,6 +14,7 @@ from support import plugin_fakes
 from support.plugin_project import Project
 
 import pytest_2501bench.announce
+import pytest_2501bench.gateway.http
 import pytest_2501bench.gateway.runner
 import pytest_2501bench.item_report
 import pytest_2501bench.report.html
@@ -34,3 +35,12 @@ def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, bytecode: Path) -> Project:
     return Project(pytester, monkeypatch, bytecode)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask an engine that does not answer for a third of a second, not for five."""
+    client = pytest_2501bench.gateway.http.EngineClient
+    monkeypatch.setattr(
+        pytest_2501bench.gateway.runner, "EngineClient", lambda url, key, patience: client(url, key, patience=0.3)
+    )

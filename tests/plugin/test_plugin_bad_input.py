@@ -265,6 +265,7 @@ def test_a_machine_that_cannot_offer_the_mode(project: Project, snapshot: Snapsh
     assert project.run().usage_error() == snapshot
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_gateway_that_does_not_answer(project: Project, snapshot: SnapshotAssertion) -> None:
     project.scenario("nginx/001")
     assert project.run("--gateway", "runner").usage_error() == snapshot

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import pytest
 from support.fake_engine import Answer, FakeEngine, fake_engine
 from support.plugin_project import Project, processes_in
 from syrupy.assertion import SnapshotAssertion
-
-from pytest_2501bench.gateway import runner
 
 HEALTH = {"status": "ok", "api": "2501bench/1", "version": "0"}
 AGENTS = """
@@ -36,12 +33,6 @@ def local(one: Project) -> Project:
     one.monkeypatch.delenv("ENGINE_URL")
     one.monkeypatch.delenv("ENGINE_API_KEY")
     return one
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    client = runner.EngineClient
-    monkeypatch.setattr(runner, "EngineClient", lambda url, key, patience: partial(client, patience=0.3)(url, key))
 
 
 def test_an_agent_of_another_plugin_works_in_the_local_engine(local: Project) -> None:

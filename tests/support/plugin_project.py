@@ -31,7 +31,9 @@ NEVER = {"label": "restarted it", "validator": "pattern_match", "pattern": "rebo
 
 INI = """\
 [pytest]
-addopts = -p no:randomly -p no:schemathesis -p no:hypothesispytest -p no:anyio -p no:syrupy --strict-markers --strict-config
+addopts =
+    -p no:randomly -p no:schemathesis -p no:hypothesispytest -p no:anyio -p no:syrupy
+    --strict-markers --strict-config
 filterwarnings = error
 bench_mode = fake
 bench_gateway = fake
