@@ -13,5 +13,6 @@ pytest_plugins = ["pytester"]
 def _no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for option in OPTIONS:
         monkeypatch.delenv(option.env, raising=False)
-    for name in ("PYTEST_ADDOPTS", "GITHUB_STEP_SUMMARY", "BENCH_AGENT_ENV"):
+    # CI and BUILD_NUMBER: pytest shows longer summaries then, and snapshots would depend on where they are taken.
+    for name in ("PYTEST_ADDOPTS", "GITHUB_STEP_SUMMARY", "BENCH_AGENT_ENV", "CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)
