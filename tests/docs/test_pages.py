@@ -83,7 +83,7 @@ def test_options_in_commands_exist(each_page: Page, pytestconfig: pytest.Config)
 
 
 def test_no_page_says_anything_of_the_place_where_it_was_written(each_page: Page) -> None:
-    for word in ("/work/", "/tmp/pytest", "/root/.cache", "issue #", "localdomain"):
+    for word in ("/home/", "/tmp/pytest", "/root/.cache", "issue #", "localdomain"):
         assert word not in each_page.text, f"{each_page.name}: {word}"
 
 
