@@ -49,6 +49,35 @@ def _command(text: str) -> tuple[str, ...]:
     return words
 
 
+def _gigabytes(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ValueError("must be a number of GB") from None
+    if not 0 < number < float("inf"):
+        raise ValueError("must be above 0")
+    return number
+
+
+def _truth(text: str) -> bool:
+    word = text.strip().lower()
+    if word in ("1", "yes", "true", "on"):
+        return True
+    if word in ("0", "no", "false", "off"):
+        return False
+    raise ValueError("must be yes or no")
+
+
+def _keep(text: str) -> str:
+    if text not in KEEP:
+        raise ValueError(f"must be one of {', '.join(KEEP)}")
+    return text
+
+
+KEEP: Final = ("none", "failed", "all")
+"""Which sandboxes ``--keep-sandbox`` leaves up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One setting. ``flag`` None: environment and env file only, because it is a secret or an address."""
@@ -62,6 +91,7 @@ class Option:
     parse: Callable[[str], Any] = str
     ini: bool = True
     secret: bool = False
+    switch: bool = False  # the flag takes no value
 
 
 OPTIONS: Final[tuple[Option, ...]] = (
@@ -80,8 +110,61 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "--mode",
         "BENCH_MODE",
         "host",
-        "Where scenarios run: 'namespace' makes a fresh Linux host per run from namespaces, without any VM; "
-        "other plugins may add modes.",
+        "Where scenarios run: 'host' uses registered hosts; 'incus' and 'lima' make a fresh machine per run; "
+        "'namespace' makes a fresh Linux host per run from namespaces, without any VM; other plugins may add modes.",
+    ),
+    Option(
+        "hosts",
+        "--hosts",
+        "BENCH_HOSTS",
+        None,
+        "Ansible inventory whose hosts are registered for --mode host before anything runs.",
+        "INVENTORY",
+        Path,
+    ),
+    Option(
+        "incus_remote",
+        "--incus-remote",
+        "BENCH_INCUS_REMOTE",
+        None,
+        "Incus server of --mode incus, as `incus remote list` names it, and a member or group of its cluster.",
+        "NAME[:TARGET]",
+    ),
+    Option(
+        "incus_vm",
+        "--incus-vm",
+        "BENCH_INCUS_VM",
+        False,
+        "Virtual machines in place of containers in --mode incus.",
+        parse=_truth,
+        switch=True,
+    ),
+    Option(
+        "vm_templates_path",
+        "--vm-templates-path",
+        "BENCH_VM_TEMPLATES_PATH",
+        None,
+        "Folder with templates of one's own, one folder with a template.toml each.",
+        "DIR",
+        Path,
+    ),
+    Option(
+        "keep_sandbox",
+        "--keep-sandbox",
+        "BENCH_KEEP_SANDBOX",
+        "none",
+        "Leave the hosts of 'failed' or 'all' runs up, and print how to enter and remove them.",
+        "none|failed|all",
+        _keep,
+    ),
+    Option(
+        "parallel_ram_cap",
+        "--parallel-ram-cap",
+        "BENCH_PARALLEL_RAM_CAP",
+        None,
+        "Memory that all sandboxes on this machine may need together, those of other sessions included.",
+        "GB",
+        _gigabytes,
     ),
     Option("gateway", "--gateway", "BENCH_GATEWAY", "runner", "The path of tickets to the engine under test."),
     Option(
@@ -150,12 +233,22 @@ OPTIONS: Final[tuple[Option, ...]] = (
 )
 
 
+_QUIET: Final = frozenset({"infra_retries", "incus_vm", "keep_sandbox"})
+"""Not shown in the report header while they are as by default."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What holds in this session. ``sources`` names where each value came from."""
 
     scenarios: tuple[str, ...]
     mode: str
+    hosts: Path | None
+    incus_remote: str | None
+    incus_vm: bool
+    vm_templates_path: Path | None
+    keep_sandbox: str
+    parallel_ram_cap: float | None
     gateway: str
     agent: str | None
     agent_command: tuple[str, ...] | None
@@ -194,7 +287,7 @@ class Settings:
         rows = []
         for option in OPTIONS:
             value = getattr(self, option.name)
-            if value in (None, (), "") or (option.name == "infra_retries" and value == 0):
+            if value in (None, (), "") or (option.name in _QUIET and value == option.default):
                 continue
             if option.secret:
                 shown = "(set)"
@@ -224,7 +317,8 @@ def add_options(parser: pytest.Parser) -> None:
     for option in OPTIONS:
         if option.flag is not None:
             # Neither type nor choices: values from all sources are checked in one place, with their source named.
-            add(option.flag, dest=f"bench_{option.name}", metavar=option.metavar, default=None, help=option.help)
+            how = {"action": "store_const", "const": "yes"} if option.switch else {"metavar": option.metavar}
+            add(option.flag, dest=f"bench_{option.name}", default=None, help=option.help, **how)
             if option.ini:
                 parser.addini(f"bench_{option.name}", option.help, default=None)
     add(
@@ -293,8 +387,9 @@ def resolve(
         values["agent"] = "oracle"
     if values["agent"] == "command" and values["agent_command"] is None:
         raise OptionError(f"{sources['agent']} command: needs --agent-command PROGRAM.")
-    if not values["bench_dir"].is_absolute():
-        values["bench_dir"] = root / values["bench_dir"]
+    for name in ("bench_dir", "hosts", "vm_templates_path"):
+        if values[name] is not None:  # an absolute path stays what it is
+            values[name] = root / values[name]
     return Settings(**values, sources=sources)
 
 

@@ -109,7 +109,7 @@ class RunPhases:
                 if self.fresh:
                     self._remove(sandbox)
                 else:
-                    self.provider.destroy(sandbox)
+                    self._let_go(sandbox)
                 raise
         return sandbox
 
@@ -148,7 +148,7 @@ class RunPhases:
             ]
         )
         if self.store is not None:
-            add_members(self.store, sandbox, self.agents, mode=self.provider.mode)
+            add_members(self.store, sandbox if self.fresh else None, self.agents, mode=self.provider.mode)
         self._retried(lambda: self.gateway.register(self.hosts, self.agents))
 
     def prepare(self, sandbox: Sandbox) -> None:
@@ -227,7 +227,8 @@ class RunPhases:
             else:
                 record = self._play(sandbox, "restore", Phase.RESTORE, self.loaded.scenario.bench.timeouts.restore)
                 if record is not None and record.status is not PlaybookStatus.OK:
-                    problems.append(explain(record))
+                    problems.append(f"{explain(record)}. {self.provider.quarantine(sandbox, explain(record))}".rstrip())
+                problems += self._let_go(sandbox)
             for problem in problems:
                 self.log.warning(f"restore: {problem}")
 
@@ -313,6 +314,20 @@ class RunPhases:
         record = record.model_copy(update={"log": log.name})
         self.log.playbook(record)
         return record
+
+    def _let_go(self, sandbox: Sandbox) -> list[str]:
+        """Give registered hosts back, and make the engine forget what was told it for this run."""
+        problems: list[str] = []
+        try:
+            self.playbooks.forget(sandbox.hosts)
+            with _collected(problems):
+                self.gateway.unregister(self.hosts, self.agents)
+            if self.store is not None:
+                with _collected(problems):
+                    remove_members(self.store, (), self.agents)
+        finally:
+            self.provider.destroy(sandbox)
+        return problems
 
     def _remove(self, sandbox: Sandbox) -> list[str]:
         """Remove fresh hosts, and what engine and store know of them; return what went wrong on the way."""

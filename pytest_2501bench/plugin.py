@@ -72,7 +72,22 @@ def pytest_2501bench_sandbox_providers(config: pytest.Config) -> Mapping[str, Ca
 
         return NamespaceProvider(mirror=settings.mirror)
 
-    return {"namespace": namespace}
+    def host(settings: Settings) -> Any:
+        from pytest_2501bench.sandbox.host import HostProvider
+
+        return HostProvider.of(settings)
+
+    def incus(settings: Settings) -> Any:
+        from pytest_2501bench.sandbox.incus import IncusProvider
+
+        return IncusProvider.of(settings)
+
+    def lima(settings: Settings) -> Any:
+        from pytest_2501bench.sandbox.lima import LimaProvider
+
+        return LimaProvider.of(settings)
+
+    return {"host": host, "incus": incus, "lima": lima, "namespace": namespace}
 
 
 @pytest.hookimpl(trylast=True)

@@ -126,9 +126,21 @@ class Owned:
 
     name: str
     owner_alive: bool
-    owner_pid: int
+    owner_pid: int  # 0: kept on purpose
     created_at: float
     remove: str
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A built template, or a built set of packages on top of one, in a mode's native form."""
+
+    name: str  # as the mode calls it, e.g. template-debian-base
+    template: str
+    packages: tuple[str, ...] = ()
+    current: bool = True  # False: the definition has changed since; the next run that needs it builds it anew
+    size: int | None = None  # bytes on disk, where the mode can tell
+    built_at: float | None = None  # seconds since the epoch
 
 
 @runtime_checkable
@@ -166,7 +178,25 @@ class SandboxProvider(Protocol):
         ...
 
     def destroy(self, sandbox: Sandbox) -> None:
-        """Remove everything of the sandbox; harmless when repeated. Raises ``restore_failed`` naming what is left."""
+        """Remove everything of the sandbox; harmless when repeated. Raises ``restore_failed`` naming what is left.
+
+        Registered hosts stay as they are: they are let go, so that others may have them.
+        """
+        ...
+
+    def quarantine(self, sandbox: Sandbox, reason: str) -> str:
+        """Take the hosts of *sandbox* out of use because they could not be put back; return what to do, in one line.
+
+        Only for modes whose hosts outlive a run; where each run gets a fresh machine there is nothing to do.
+        """
+        ...
+
+    def find(self, name: str) -> Sandbox | None:
+        """Return a sandbox that any session of this user made and that is not removed yet, by its name."""
+        ...
+
+    def keep(self, sandbox: Sandbox) -> None:
+        """Let *sandbox* outlive this session: from now on only :meth:`destroy` removes it, never :meth:`reap`."""
         ...
 
     def list_owned(self) -> list[Owned]:
@@ -175,4 +205,12 @@ class SandboxProvider(Protocol):
 
     def reap(self) -> list[str]:
         """Remove sandboxes of dead owners; return their names. Templates and images stay."""
+        ...
+
+    def images(self) -> list[Image]:
+        """List what :meth:`prepare_images` has built and what still is on disk."""
+        ...
+
+    def remove_image(self, name: str) -> None:
+        """Remove one of :meth:`images`; harmless when repeated. Raises ``restore_failed`` while a sandbox needs it."""
         ...

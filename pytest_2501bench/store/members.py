@@ -10,9 +10,9 @@ from pytest_2501bench.store.model import RegisteredAgent, RegisteredHost
 from pytest_2501bench.store.registry import Registry
 
 
-def add_members(store: Registry, sandbox: Sandbox, agents: Sequence[AgentRegistration], *, mode: str) -> None:
-    """Add the hosts of *sandbox* and the *agents* made for them. Raises ``database_lost``."""
-    for host in sandbox.hosts:
+def add_members(store: Registry, sandbox: Sandbox | None, agents: Sequence[AgentRegistration], *, mode: str) -> None:
+    """Add the hosts of *sandbox* (None: registered ones) and the *agents* made for them. Raises ``database_lost``."""
+    for host in sandbox.hosts if sandbox is not None else ():
         store.register_host(
             RegisteredHost(
                 host_id=host.host_id,

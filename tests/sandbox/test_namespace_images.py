@@ -26,7 +26,7 @@ BASE = TEMPLATES["debian-base"]
 @pytest.fixture(scope="module")
 def archive(images: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("archive") / "rootfs.tar"
-    NamespaceProvider().images.export_tar(BASE, path)
+    NamespaceProvider().cache.export_tar(BASE, path)
     return path
 
 
@@ -34,7 +34,7 @@ def archive(images: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NamespaceProvider]:
     """A provider with a cache of its own, its root filesystem imported."""
     provider = NamespaceProvider(cache_dir=tmp_path_factory.mktemp("own") / "cache")
-    provider.images.import_tar(BASE, archive)
+    provider.cache.import_tar(BASE, archive)
     yield provider
     provider.remove_everything(living=True)
 
@@ -57,14 +57,14 @@ def test_images_that_are_there_cost_nothing_and_say_nothing(provider: NamespaceP
 
 
 def test_the_order_of_packages_does_not_make_another_layer(provider: NamespaceProvider) -> None:
-    one = provider.images.layer(BASE, ("b", "a"))
-    assert one == provider.images.layer(BASE, ("a", "b", "a"))
-    assert one != provider.images.layer(BASE, ("a",))
+    one = provider.cache.layer(BASE, ("b", "a"))
+    assert one == provider.cache.layer(BASE, ("a", "b", "a"))
+    assert one != provider.cache.layer(BASE, ("a",))
 
 
 def test_an_imported_root_filesystem_works_and_a_cache_is_removed_whole(archive: Path, tmp_path: Path) -> None:
     own = NamespaceProvider(cache_dir=tmp_path / "cache")
-    own.images.import_tar(BASE, archive)
+    own.cache.import_tar(BASE, archive)
     sandbox = own.create([DB])
     assert on(sandbox.hosts[0], "stat -c '%U %a' /etc/shadow /usr/bin/sudo /tmp").stdout.split() == [
         *("root", "640"),
@@ -79,9 +79,9 @@ def test_an_imported_root_filesystem_works_and_a_cache_is_removed_whole(archive:
 
 
 def test_a_layer_belongs_to_one_build_of_its_root_filesystem(own: NamespaceProvider, archive: Path) -> None:
-    before = own.images.layer(BASE, ("nginx-light",))
-    own.images.import_tar(BASE, archive)
-    assert own.images.layer(BASE, ("nginx-light",)) != before
+    before = own.cache.layer(BASE, ("nginx-light",))
+    own.cache.import_tar(BASE, archive)
+    assert own.cache.layer(BASE, ("nginx-light",)) != before
 
 
 def test_an_unknown_package_is_named_and_leaves_no_layer(own: NamespaceProvider) -> None:
@@ -90,28 +90,28 @@ def test_an_unknown_package_is_named_and_leaves_no_layer(own: NamespaceProvider)
     assert caught.value.cause is Cause.SANDBOX_UNAVAILABLE
     assert caught.value.log is not None
     assert "Unable to locate package no-such-package-2501" in caught.value.log.read_text()
-    assert not own.images.layer(BASE, ("no-such-package-2501",)).exists()
-    assert not (own.images.directory / "building").exists()
+    assert not own.cache.layer(BASE, ("no-such-package-2501",)).exists()
+    assert not (own.cache.directory / "building").exists()
 
 
 def test_what_a_killed_builder_left_is_neither_used_nor_kept(own: NamespaceProvider) -> None:
-    half = own.images.layer(BASE, ("file",))
+    half = own.cache.layer(BASE, ("file",))
     (half / "root").mkdir(parents=True)
-    (own.images.directory / "building" / "layer" / "root").mkdir(parents=True)
-    assert not own.images.complete(BASE, ("file",))
+    (own.cache.directory / "building" / "layer" / "root").mkdir(parents=True)
+    assert not own.cache.complete(BASE, ("file",))
     own.prepare_images([HostSpec("a", packages=("file",))])
-    assert own.images.complete(BASE, ("file",))
-    assert not (own.images.directory / "building").exists()
+    assert own.cache.complete(BASE, ("file",))
+    assert not (own.cache.directory / "building").exists()
 
 
 def test_whoever_must_wait_for_another_builder_is_told(own: NamespaceProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pytest_2501bench.sandbox.namespace.images.WAIT", 0.1)
     said: list[str] = []
-    with (own.images.directory / "build.lock").open("w") as lock:
+    with (own.cache.directory / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
         def wait() -> None:
-            with own.images.building("packages (x)", said.append) as temporary:
+            with own.cache.building("packages (x)", said.append) as temporary:
                 said.append(temporary.name)
 
         thread = threading.Thread(target=wait)

@@ -191,7 +191,7 @@ def test_the_lease_is_written_before_the_sandbox_exists(
 def test_a_host_that_cannot_boot_is_said_with_its_last_words_and_removed(
     provider: NamespaceProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lower = provider.images.lower
+    lower = provider.cache.lower
     monkeypatch.setattr(
         "pytest_2501bench.sandbox.namespace.images.Images.lower",
         lambda _self, template, packages: (Path("/nowhere"), *lower(template, packages)),

@@ -50,8 +50,8 @@ os.environ.update(HOME=str(home), XDG_RUNTIME_DIR="")
 provider = NamespaceProvider(home / "cache")
 base = TEMPLATES["debian-base"]
 report = {"obstacles": [obstacle.what for obstacle in provider.preflight()]}
-if not provider.images.has_rootfs(base):
-    provider.images.import_tar(base, home / "rootfs.tar")
+if not provider.cache.has_rootfs(base):
+    provider.cache.import_tar(base, home / "rootfs.tar")
 found = provider.capabilities("debian-base")
 report["names"] = sorted(found.names)
 report["lack"] = found.lack(["systemd"])
@@ -107,7 +107,7 @@ def home(images: None) -> Iterator[Path]:
     directory.chmod(0o755)
     package = Path(pytest_2501bench.__file__).parent
     shutil.copytree(package, directory / "code" / package.name, ignore=shutil.ignore_patterns("__pycache__"))
-    NamespaceProvider().images.export_tar(TEMPLATES["debian-base"], directory / "rootfs.tar")
+    NamespaceProvider().cache.export_tar(TEMPLATES["debian-base"], directory / "rootfs.tar")
     subprocess.run(["chmod", "-R", "go+rX", str(directory)], check=True)
     os.chown(directory, UID, UID)
     try:

@@ -25,6 +25,7 @@ from pytest_2501bench.sandbox.protocol import (
     Capabilities,
     Host,
     HostSpec,
+    Image,
     Obstacle,
     Owned,
     Progress,
@@ -139,6 +140,22 @@ class FakeProvider:
     def reap(self) -> list[str]:
         reaped: list[str] = self._script.told.get("reap", [])
         return reaped
+
+    def quarantine(self, sandbox: Sandbox, reason: str) -> str:
+        self._script.call("provider.quarantine", reason)
+        return "Its hosts are in quarantine."
+
+    def find(self, name: str) -> Sandbox | None:
+        return None
+
+    def keep(self, sandbox: Sandbox) -> None:
+        self._script.call("provider.keep")
+
+    def images(self) -> list[Image]:
+        return []
+
+    def remove_image(self, name: str) -> None:
+        self._script.call("provider.remove_image", name)
 
 
 class FakeGateway:

@@ -17,7 +17,7 @@ from pathlib import Path
 from pytest_2501bench.errors import BenchError, Cause
 from pytest_2501bench.sandbox.namespace import sources
 from pytest_2501bench.sandbox.namespace.shell import SCRIPTS, as_root, environment, last_lines, run_watched
-from pytest_2501bench.sandbox.protocol import Progress, silent
+from pytest_2501bench.sandbox.protocol import Image, Progress, silent
 from pytest_2501bench.sandbox.templates import SUITE, Template
 
 # Documentation and translations: a third of the size, and nothing in a sandbox reads them.
@@ -221,6 +221,20 @@ class Images:
             self._finish(part, target, {"template": template.name, "packages": names})
             log.unlink()
         progress(f"{step}: ready")
+
+    def built(self) -> list[Image]:
+        """List what is on disk, by name."""
+        found = []
+        for path in sorted((*self.directory.glob("rootfs/*/built.json"), *self.directory.glob("layers/*/built.json"))):
+            row = json.loads(path.read_text(encoding="utf-8"))
+            packages = tuple(str(row.get("packages", "")).split())
+            found.append(Image(name=path.parent.name, template=row["template"], packages=packages))
+        return found
+
+    def remove_one(self, name: str) -> None:
+        """Remove one of :meth:`built`."""
+        for kind in ("layers", "rootfs"):
+            delete(self.directory / kind / name)
 
     def remove(self) -> None:
         """Remove every root filesystem and layer."""

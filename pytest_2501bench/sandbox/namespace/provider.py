@@ -21,6 +21,7 @@ from pytest_2501bench.sandbox.protocol import (
     Capabilities,
     Host,
     HostSpec,
+    Image,
     Obstacle,
     Owned,
     Progress,
@@ -65,14 +66,14 @@ class NamespaceProvider:
         """
         self.cache_dir = (cache_dir or default_cache_dir()).absolute()
         self._state = (state_dir or self.cache_dir).absolute() / "namespace"
-        self.images = Images(self.cache_dir / "namespace", mirror)
+        self.cache = Images(self.cache_dir / "namespace", mirror)
         self.ledger = Ledger(self._state / "ledger")
         self._session = secrets.token_hex(4)
         self._facts: machine.Machine | None = None
 
     def _machine(self) -> machine.Machine:
         if self._facts is None:
-            built = self.images.has_rootfs(TEMPLATES["debian-base"])
+            built = self.cache.has_rootfs(TEMPLATES["debian-base"])
             self._facts = machine.gather(self.cache_dir, rootfs_built=built)
         return self._facts
 
@@ -100,15 +101,15 @@ class NamespaceProvider:
     def prepare_images(self, specs: Sequence[HostSpec], progress: Progress = silent) -> None:
         """Build the root filesystem and the package layers that *specs* need and the cache lacks."""
         wanted = [(self._template(spec), spec.packages) for spec in specs]
-        if all(self.images.complete(template, packages) for template, packages in wanted):
+        if all(self.cache.complete(template, packages) for template, packages in wanted):
             return
         obstacles = self.preflight()
         if obstacles:
             raise BenchError(Cause.SANDBOX_UNAVAILABLE, obstacles[0].what, remedy=obstacles[0].remedy)
         for template, packages in wanted:
-            self.images.build_rootfs(template, progress)
+            self.cache.build_rootfs(template, progress)
             if packages:
-                self.images.build_layer(template, packages, progress)
+                self.cache.build_layer(template, packages, progress)
 
     def _directory(self, name: str) -> Path:
         return self._state / "sandboxes" / name
@@ -127,7 +128,7 @@ class NamespaceProvider:
                 index=index,
                 host_name=spec.host_name,
                 address=f"{_NETWORK}.{index + 10}",
-                lower=self.images.lower(self._template(spec), spec.packages),
+                lower=self.cache.lower(self._template(spec), spec.packages),
             )
             for index, spec in enumerate(specs, start=1)
         ]
@@ -210,6 +211,10 @@ class NamespaceProvider:
         )
         return Sandbox(**{**row, "hosts": hosts, "directory": Path(row["directory"])})
 
+    def quarantine(self, sandbox: Sandbox, reason: str) -> str:
+        """Do nothing: every run gets a fresh machine."""
+        return ""
+
     def keep(self, sandbox: Sandbox) -> None:
         """Let *sandbox* outlive this session; only :meth:`destroy` removes it then."""
         self.ledger.keep(sandbox.name)
@@ -285,6 +290,14 @@ class NamespaceProvider:
                     removed.append(lease.name)
         return removed
 
+    def images(self) -> list[Image]:
+        """List the root filesystems and package layers on disk."""
+        return self.cache.built()
+
+    def remove_image(self, name: str) -> None:
+        """Remove a root filesystem with the layers on top of it, or one layer."""
+        self.cache.remove_one(name)
+
     def remove_everything(self, *, living: bool = False) -> None:
         """Remove sandboxes (those of running sessions only if *living*), root filesystems and layers.
 
@@ -300,5 +313,5 @@ class NamespaceProvider:
                     remedy=f"Remove it with `{owned.remove}`.",
                 )
             self.destroy(Sandbox(owned.name, ()))
-        self.images.remove()
+        self.cache.remove()
         delete(self._state)
