@@ -150,7 +150,8 @@ class SandboxConformance:
             return
         sudo = _sudo(host)
         # A machine draws its machine-id at first boot; a new one after a reset is as good.
-        look = f"{sudo}sh -c 'cd /etc && find . -xdev -type f ! -name machine-id -exec md5sum {{}} + | sort -k2; dpkg -l | md5sum'"
+        files = "find . -xdev -type f ! -name machine-id -exec md5sum {} +"
+        look = f"{sudo}sh -c 'cd /etc && {files} | sort -k2; dpkg -l | md5sum'"
         before = over_ssh(host, look).stdout
         assert before.count("\n") > 20
         over_ssh(host, f"{sudo}sh -c 'echo x > {MARK}; rm -f /etc/debian_version; echo y >> /etc/hosts'")
