@@ -81,11 +81,11 @@ def quantile(confidence: float) -> float:
 
 
 def student_quantile(confidence: float, degrees: int) -> float:
-    """Return the two-sided quantile of Student's t, 2.262 for 0.95 and 9 degrees of freedom; within 2 %, from 4 on within 0.6 %.
+    """Return the two-sided quantile of Student's t, 2.262 for 0.95 and 9 degrees of freedom.
 
-    Exact for 1 and 2 degrees of freedom; else the first four terms of the Cornish-Fisher expansion: Abramowitz and
-    Stegun, Handbook of Mathematical Functions (1964), 26.7.5. Of our own, because a rate is shown at the end of every
-    session, where half a second to import a library for it would be too much.
+    Exact for 1 and 2 degrees of freedom, within 2 % for 3, else within 0.6 %: the first four terms of the
+    Cornish-Fisher expansion, Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 26.7.5. Of our own,
+    because a rate is shown at the end of every session, where half a second to import a library would be too much.
     """
     if degrees < 1:
         raise ValueError(f"{degrees} degrees of freedom: at least 1")
