@@ -1,15 +1,19 @@
 """What every sandbox mode must do, as tests that any provider can run: subclass :class:`SandboxConformance`.
 
+    from pytest_2501bench.sandbox.conformance import SandboxConformance
+
     class TestMyMode(SandboxConformance):
         factory = "my_package.my_module:make_provider"
 
 Ends up in ``pytest``'s output as one test per promise of :class:`~pytest_2501bench.sandbox.protocol.SandboxProvider`.
+It needs pytest, ssh and ssh-keygen, and nothing else: no engine, no database, no Ansible. docs/providers.md tells more.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -28,9 +32,12 @@ MARK = "/etc/conformance-mark"
 
 
 def load_factory(name: str) -> Callable[[], SandboxProvider]:
-    """Import ``package.module:callable``."""
+    """Import ``package.module:callable``; a name that leads nowhere fails the test with one line."""
     module, _, attribute = name.partition(":")
-    made: Callable[[], SandboxProvider] = getattr(importlib.import_module(module), attribute)
+    try:
+        made: Callable[[], SandboxProvider] = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as exc:
+        pytest.fail(f"factory = {name!r}: not importable as 'package.module:callable': {exc}", pytrace=False)
     return made
 
 
@@ -62,6 +69,9 @@ class SandboxConformance:
             one ledger. It is also called in a process of its own, which is then killed.
         specs: hosts of a sandbox. With registered hosts: each with its ``host_id``.
         several: how many sandboxes are made at once; 1 where there are not enough hosts for more.
+
+    Hosts must let us in as root, or as a user with sudo without a password: tests write to :data:`MARK` and /etc.
+    Where :attr:`Capabilities.fresh` is False nobody puts a host back between tests, so a reset need only answer SSH.
     """
 
     factory: ClassVar[str]
@@ -72,7 +82,9 @@ class SandboxConformance:
     def provider(self) -> Iterator[SandboxProvider]:
         """Give a provider; whatever a test leaves behind is removed after it."""
         provider = load_factory(self.factory)()
-        assert provider.preflight() == []
+        obstacles = [f"{obstacle.what}. {obstacle.remedy}" for obstacle in provider.preflight()]
+        if obstacles:
+            pytest.fail(f"the mode does not work on this machine: {' '.join(obstacles)}", pytrace=False)
         provider.prepare_images(self.specs)
         before = {owned.name for owned in provider.list_owned()}
         yield provider
@@ -190,13 +202,19 @@ class SandboxConformance:
             {"host_name": s.host_name, "template": s.template, "packages": s.packages, "host_id": s.host_id}
             for s in self.specs
         ]
+        # What is importable here must be importable there.
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         owner = subprocess.Popen(
-            [sys.executable, "-c", _OWNER, self.factory, json.dumps(rows)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", _OWNER, self.factory, json.dumps(rows)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
         assert owner.stdout is not None
         try:
             name = owner.stdout.readline().strip()
-            assert name in {owned.name for owned in provider.list_owned()}
+            assert name, "the owner's process made no sandbox: its complaint is in the captured stderr"
+            assert name in {owned.name for owned in provider.list_owned()}, "it is listed only by its own process"
         finally:
             owner.send_signal(signal.SIGKILL)
             owner.wait()
@@ -233,6 +251,16 @@ class SandboxConformance:
         if "nested-containers" in told.names:
             assert over_ssh(host, f"{_sudo(host)}unshare --mount --net --pid --fork true").returncode == 0
         provider.destroy(sandbox)
+
+    def test_what_was_built_is_listed(self, provider: SandboxProvider) -> None:
+        """A mode that keeps images says which are current; removing one that is not there is harmless."""
+        images = provider.images()
+        if images:
+            current = {image.template for image in images if image.current}
+            assert {spec.template for spec in self.specs} <= current, "prepare_images() was called before"
+            assert len({image.name for image in images}) == len(images)
+        provider.remove_image("no-such-image")
+        assert {image.name for image in provider.images()} >= {image.name for image in images}
 
     def test_an_unknown_template_lacks_everything(self, provider: SandboxProvider) -> None:
         """A scenario that names it is skipped with the reason, not run on something else."""

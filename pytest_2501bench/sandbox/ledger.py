@@ -9,52 +9,16 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from pytest_2501bench.process_identity import Process, this_process
+
 KEPT = 0
 """Owner of a sandbox that outlives its session on purpose (``2501bench sandbox prepare``); never reaped."""
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """Identity of a process that pid reuse, a reboot or another pid namespace cannot forge."""
-
-    pid: int
-    started: str
-    world: str  # boot and pid namespace in which the pid means something
-
-
-def _world() -> str:
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return ""  # not Linux: one world
-
-
-def start_time(pid: int) -> str | None:
-    """Return when process *pid* started (opaque, comparable), or None if there is none, or only its corpse."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        if Path("/proc/self/stat").exists():
-            return None
-        done = subprocess.run(
-            ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, env={"LC_ALL": "C"}
-        )
-        return done.stdout.strip() or None
-    fields = stat[stat.rindex(")") + 2 :].split()
-    return None if fields[0] in "ZX" else fields[19]
-
-
-def this_process() -> Process:
-    """Return the identity of the calling process."""
-    return Process(os.getpid(), start_time(os.getpid()) or "", _world())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +35,7 @@ class Lease:
         """Say whether the owner still runs. An owner in another container, where we cannot look, counts as alive."""
         if self.owner.pid == KEPT:
             return True
-        here = _world()
-        if self.owner.world != here:
-            return self.owner.world.split(" ")[0] == here.split(" ")[0]
-        return start_time(self.owner.pid) == self.owner.started
+        return self.owner.out_of_sight() or self.owner.alive()
 
 
 class Ledger:

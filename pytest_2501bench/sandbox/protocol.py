@@ -112,6 +112,19 @@ KNOWN_CAPABILITIES = frozenset({"systemd", "network", "snapshot", "own-kernel", 
 of the kernel, reboot. ``nested-containers``: podman or docker work inside. ``kubernetes``: k3s works inside."""
 
 
+@runtime_checkable
+class KeptHosts(Protocol):
+    """What a provider of registered hosts offers besides: its hosts differ, and there is a limited number of them."""
+
+    def lack(self, specs: Sequence[HostSpec], wanted: Sequence[str]) -> str | None:
+        """Return why the hosts that *specs* mean cannot do what is *wanted*, in one line for a skip, or None."""
+        ...
+
+    def places(self, runs: Sequence[Sequence[HostSpec]]) -> int:
+        """Return how many hosts the *runs* have among them: with more workers than that, runs wait for each other."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Obstacle:
     """Why this machine cannot offer the mode, and what to do about it."""

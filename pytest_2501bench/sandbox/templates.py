@@ -2,7 +2,7 @@
 
 A template is a folder with a ``template.toml`` and, if packages alone do not make it, a ``provision.yml`` that is
 played on the machine once, when it is built. The contract's templates are in ``pytest_2501bench/templates/``;
-``--vm-templates-path`` adds folders of one's own.
+``--vm-templates-path`` adds folders of one's own. A template may stand on another one, its ``base``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +30,8 @@ SHIPPED: Final = Path(__file__).parent.parent / "templates"
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+_VENV: Final = "python3-venv"
+"""What makes the virtual environment of a template with Python requirements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,24 @@ class Template:
     """Played once over SSH when the template is built; files beside it may be used by it."""
     content: str = ""
     """Digest of every file in the template's folder."""
+    base: Template | None = None
+    """The template that this one adds to; its packages and requirements are part of ours."""
+
+    @property
+    def chain(self) -> tuple[Template, ...]:
+        """The templates that this one consists of, the lowest first, itself last."""
+        return (*self.base.chain, self) if self.base else (self,)
+
+    @property
+    def own_packages(self) -> tuple[str, ...]:
+        """Debian packages that the base does not have."""
+        return tuple(name for name in self.packages if self.base is None or name not in self.base.packages)
 
     def fingerprint(self, recipe: str = "") -> str:
         """Return 12 hexadecimal digits that change with the definition or with the mode's *recipe* for building it."""
-        values = {name: value for name, value in asdict(self).items() if name != "playbook"}
+        values = {name: value for name, value in asdict(self).items() if name not in ("playbook", "base")}
+        if self.base is not None:
+            values["base"] = self.base.fingerprint()
         definition = json.dumps({"suite": SUITE, "recipe": recipe, **values}, sort_keys=True)
         return hashlib.sha256(definition.encode()).hexdigest()[:12]
 
@@ -64,31 +80,37 @@ def load_templates(more: Path | None = None) -> Mapping[str, Template]:
     Raises:
         BenchError: ``option_invalid``; *more* is no folder, or a template in it breaks the form.
     """
-    found = {folder.name: load_template(folder) for folder in _folders(SHIPPED)}
+    folders = {folder.name: folder for folder in _folders(SHIPPED)}
     if more is not None:
         if not more.is_dir():
             raise BenchError(Cause.OPTION_INVALID, f"--vm-templates-path {more}: no such folder.")
-        folders = _folders(more)
-        if not folders:
+        own = _folders(more)
+        if not own:
             raise BenchError(
                 Cause.OPTION_INVALID,
                 f"--vm-templates-path {more}: there is no template in it.",
                 remedy=f"A template is a folder with a {TEMPLATE_FILE}.",
             )
-        found |= {folder.name: load_template(folder) for folder in folders}
+        folders |= {folder.name: folder for folder in own}
+    tables = {name: _table(folder) for name, folder in folders.items()}
+    found: dict[str, Template] = {}
+    for name in tables:
+        _load(name, folders, tables, found, ())
     return MappingProxyType(found)
+
+
+def unknown_template(name: str, known: Iterable[str]) -> str:
+    """Say in one line that there is no template *name*, and which one may have been meant."""
+    near = difflib.get_close_matches(name, sorted(known), 1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Available: {', '.join(sorted(known))}."
+    return f"there is no template {name!r}. {hint}"
 
 
 def _folders(root: Path) -> list[Path]:
     return sorted(path.parent for path in root.glob(f"*/{TEMPLATE_FILE}"))
 
 
-def load_template(folder: Path) -> Template:
-    """Read one template; its name is its folder's.
-
-    Raises:
-        BenchError: ``option_invalid``, naming file, field and what would be right.
-    """
+def _table(folder: Path) -> dict[str, Any]:
     path = folder / TEMPLATE_FILE
     if not _NAME.fullmatch(folder.name):
         raise _wrong(path, f"{folder.name!r} cannot name a template: small letters, digits and - only")
@@ -96,19 +118,47 @@ def load_template(folder: Path) -> Template:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise _wrong(path, f"not readable as TOML: {exc}") from None
-    values = {name: _value(path, name, value) for name, value in table.items()}
+    return {name: _value(path, name, value) for name, value in table.items()}
+
+
+def _load(
+    name: str,
+    folders: Mapping[str, Path],
+    tables: Mapping[str, Mapping[str, Any]],
+    found: dict[str, Template],
+    above: tuple[str, ...],
+) -> Template:
+    """Make one template, its base first."""
+    if name in found:
+        return found[name]
+    folder, values = folders[name], dict(tables[name])
+    base = None
+    if (below := values.pop("base", None)) is not None:
+        if below in (*above, name):
+            raise _wrong(folder / TEMPLATE_FILE, f"/base: {' on '.join((*above, name, below))} goes round in a circle.")
+        if below not in tables:
+            raise _wrong(folder / TEMPLATE_FILE, f"/base: {unknown_template(below, tables)}")
+        base = _load(below, folders, tables, found, (*above, name))
+        for field in ("packages", "requires"):
+            values[field] = tuple(sorted({*getattr(base, field), *values.get(field, ())}))
+        values = {field: getattr(base, field) for field in _NUMBERS} | values
+    if values.get("python"):
+        values["packages"] = tuple(sorted({*values.get("packages", ()), _VENV}))
     playbook = folder / PLAYBOOK
-    return Template(
+    found[name] = Template(
         **{"packages": (), **values},
-        name=folder.name,
+        name=name,
         playbook=playbook if playbook.is_file() else None,
         content=_digest(folder),
+        base=base,
     )
+    return found[name]
 
 
 _LISTS: Final = ("packages", "python", "requires")
 _KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "description": ((str,), "a text"),
+    "base": ((str,), "the name of a template"),
     "cpus": ((int,), "a whole number above 0"),
     "ram_gb": ((int, float), "a number above 0"),
     "disk_gb": ((int,), "a whole number above 0"),

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_2501bench.sandbox.ledger import Ledger, Process, start_time, this_process
+from pytest_2501bench.process_identity import Process, start_time, this_process
+from pytest_2501bench.sandbox.ledger import Ledger
 
 
 def test_a_row_is_on_disk_as_soon_as_it_is_added(tmp_path: Path) -> None:

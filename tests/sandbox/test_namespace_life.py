@@ -300,7 +300,7 @@ def test_several_sandboxes_at_once_do_not_meet(provider: NamespaceProvider) -> N
         ([HostSpec("-x")], "'-x' cannot be a host name"),
         ([HostSpec("a"), HostSpec("a")], "two hosts are called 'a'"),
         ([], "0 hosts asked for"),
-        ([HostSpec("a", template="debian-k3s")], "host a: Kubernetes needs a kernel of its own"),
+        ([HostSpec("a", template="debian-k3s")], "host a: template debian-k3s needs kubernetes: "),
         ([HostSpec("a", packages=("nginx; reboot",))], "'nginx; reboot' is not a Debian package name"),
     ],
 )

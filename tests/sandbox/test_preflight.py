@@ -11,6 +11,7 @@ import pytest
 from pytest_2501bench.sandbox.namespace.machine import Machine, filesystem_of
 from pytest_2501bench.sandbox.namespace.preflight import capabilities, obstacles
 from pytest_2501bench.sandbox.protocol import KNOWN_CAPABILITIES
+from pytest_2501bench.sandbox.templates import TEMPLATES
 
 ROOT = Machine()
 USER = Machine(root=False, user="dev", cgroup_mode="systemd-run")
@@ -112,8 +113,8 @@ def test_every_capability_is_either_there_or_missing_with_a_reason(machine: Mach
     ("template", "reason"),
     [
         ("debian-k3s", "Kubernetes needs a kernel of its own: k3s in a VM"),
-        ("debian-docker", "debian-docker runs containers inside the host"),
-        ("debain-base", "no template 'debain-base'. Available: debian-base"),
+        ("debain-base", "there is no template 'debain-base'. Did you mean 'debian-base'?"),
+        ("mars", "Available: debian-base, debian-docker, debian-k3s, debian-localstack, debian-podman"),
     ],
 )
 def test_a_template_that_cannot_be_had_lacks_everything_and_says_why(template: str, reason: str) -> None:
@@ -121,6 +122,19 @@ def test_a_template_that_cannot_be_had_lacks_everything_and_says_why(template: s
     assert found.names == frozenset()
     for word in KNOWN_CAPABILITIES:
         assert reason in (found.lack([word]) or "")
+
+
+@pytest.mark.parametrize("template", ["debian-docker", "debian-podman"])
+@pytest.mark.parametrize("machine", [replace(ROOT, cgroup_mode=""), USER])
+def test_a_template_with_containers_needs_root_and_its_cgroups(machine: Machine, template: str) -> None:
+    assert capabilities(ROOT, template).lack(TEMPLATES[template].requires) is None
+    found = capabilities(machine, template)
+    assert found.names == frozenset()
+    assert f"template {template} needs nested-containers: " in (found.lack(["network"]) or "")
+
+
+def test_a_template_without_an_engine_claims_no_containers() -> None:
+    assert "use debian-podman" in (capabilities(ROOT, "debian-base").lack(["nested-containers"]) or "")
 
 
 def test_the_file_system_of_a_path_that_does_not_exist_yet_is_that_of_its_parent(tmp_path: Path) -> None:

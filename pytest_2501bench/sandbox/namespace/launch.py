@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_2501bench.errors import BenchError, Cause
-from pytest_2501bench.sandbox.ledger import start_time
+from pytest_2501bench.process_identity import start_time
 from pytest_2501bench.sandbox.namespace.access import ssh_argv
 from pytest_2501bench.sandbox.namespace.images import overlay_options
 from pytest_2501bench.sandbox.namespace.shell import SCRIPTS, as_root, environment
@@ -233,6 +233,33 @@ def wait_ssh(hosts: Sequence[Host]) -> None:
                 process.communicate()
     if failure is not None:
         raise failure
+
+
+def power_off(directory: Path, host: Host) -> None:
+    """Shut the only host of a sandbox down, so that its services write what they have to write.
+
+    Raises:
+        BenchError: ``sandbox_not_created``; it does not end.
+    """
+    if not host.systemd:
+        return
+    # The connection ends with the host, so ssh's own status says nothing.
+    subprocess.run(
+        ssh_argv(host.ssh, "systemctl", "poweroff"), stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    deadline = time.monotonic() + BOOT_SECONDS
+    while (init := noted(directory / "1" / "init.stat")) and init.alive():
+        if time.monotonic() > deadline:
+            raise BenchError(Cause.SANDBOX_NOT_CREATED, f"host {host.host_name} does not power off")
+        time.sleep(0.02)
+
+
+def take_upper(host: Path, target: Path) -> None:
+    """Move what was written on the host in directory *host*, which has ended, to *target*."""
+    argv = [*as_root(), "mv", "--no-target-directory", str(host / "upper"), str(target)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=environment())
+    if done.returncode != 0:
+        raise BenchError(Cause.SANDBOX_NOT_CREATED, f"{host / 'upper'} cannot be taken: {done.stderr.strip()}")
 
 
 def remove(directory: Path, *, scope: str = "all") -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from pytest_2501bench.sandbox.namespace.machine import Machine
 from pytest_2501bench.sandbox.protocol import KNOWN_CAPABILITIES, Capabilities, Obstacle
-from pytest_2501bench.sandbox.templates import TEMPLATES, Template
+from pytest_2501bench.sandbox.templates import TEMPLATES, Template, unknown_template
 
 KERNEL = (5, 11)  # overlay mounts in user namespaces
 UTIL_LINUX = (2, 38)  # unshare --map-auto
@@ -139,17 +140,6 @@ def _files(machine: Machine) -> list[Obstacle]:
     return found
 
 
-def template_of(name: str) -> Template | str:
-    """Return the template called *name* as this mode builds it, or why it cannot be had, in one line."""
-    if name in TEMPLATES:
-        return TEMPLATES[name]
-    if name == "debian-k3s":
-        return "Kubernetes needs a kernel of its own: k3s in a VM"
-    if name in ("debian-docker", "debian-podman", "debian-localstack"):
-        return f"{name} runs containers inside the host, which --mode namespace cannot"
-    return f"--mode namespace has no template {name!r}. Available: {', '.join(sorted(TEMPLATES))}"
-
-
 def _no_systemd(machine: Machine) -> str:
     if machine.root:
         what = "no cgroup v2 hierarchy that can be written to"
@@ -160,19 +150,32 @@ def _no_systemd(machine: Machine) -> str:
     )
 
 
-def capabilities(machine: Machine, template: str) -> Capabilities:
-    """Say what hosts made from *template* can do on *machine*."""
-    definition = template_of(template)
-    if isinstance(definition, str):
-        return Capabilities(frozenset(), dict.fromkeys(KNOWN_CAPABILITIES, definition))
-    names = {"network", "snapshot"}
+def _no_containers(machine: Machine, definition: Template) -> str:
+    """Return why podman and docker do not work in hosts made from *definition*, or nothing if they do."""
+    if "nested-containers" not in definition.requires:
+        return f"template {definition.name} has no container engine: use debian-podman or debian-docker"
+    if machine.cgroup_mode != "root":
+        return "containers inside a host of --mode namespace need root, and a cgroup v2 hierarchy of root's"
+    return ""
+
+
+def capabilities(machine: Machine, template: str, templates: Mapping[str, Template] = TEMPLATES) -> Capabilities:
+    """Say what hosts made from *template* can do on *machine*; nothing, if it cannot be made here."""
+    definition = templates.get(template)
+    if definition is None:
+        reason = f"--mode namespace: {unknown_template(template, templates)}"
+        return Capabilities(frozenset(), dict.fromkeys(KNOWN_CAPABILITIES, reason))
     missing = {
         "own-kernel": "hosts of --mode namespace share the machine's kernel",
-        "nested-containers": "no containers inside a host of --mode namespace",
         "kubernetes": "Kubernetes needs a kernel of its own: k3s in a VM",
     }
-    if machine.cgroup_mode:
-        names.add("systemd")
-    else:
+    if not machine.cgroup_mode:
         missing["systemd"] = _no_systemd(machine)
-    return Capabilities(frozenset(names), missing, ram_gb=definition.ram_gb / 4)
+    if no_containers := _no_containers(machine, definition):
+        missing["nested-containers"] = no_containers
+    lacked = next((word for word in definition.requires if word in missing), None)
+    if lacked is not None:
+        reason = f"template {template} needs {lacked}: {missing[lacked]}"
+        return Capabilities(frozenset(), dict.fromkeys(KNOWN_CAPABILITIES, reason))
+    names = frozenset({"network", "snapshot", "systemd", "nested-containers"}) - missing.keys()
+    return Capabilities(names, missing, ram_gb=definition.ram_gb / 4)

@@ -8,9 +8,10 @@ import re
 import secrets
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_2501bench.errors import BenchError, Cause
 from pytest_2501bench.ids import new_id
@@ -29,7 +30,10 @@ from pytest_2501bench.sandbox.protocol import (
     SshSettings,
     silent,
 )
-from pytest_2501bench.sandbox.templates import TEMPLATES, Template
+from pytest_2501bench.sandbox.templates import TEMPLATES, Template, load_templates, unknown_template
+
+if TYPE_CHECKING:
+    from pytest_2501bench.options import Settings
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
@@ -56,14 +60,22 @@ class NamespaceProvider:
 
     mode = "namespace"
 
-    def __init__(self, cache_dir: Path | None = None, state_dir: Path | None = None, mirror: str | None = None) -> None:
+    def __init__(
+        self,
+        cache_dir: Path | None = None,
+        state_dir: Path | None = None,
+        mirror: str | None = None,
+        templates: Mapping[str, Template] = TEMPLATES,
+    ) -> None:
         """Name the places; touches nothing.
 
         Args:
             cache_dir: for images; default :func:`default_cache_dir`.
             state_dir: for running sandboxes and their ledger; default *cache_dir*.
             mirror: a Debian mirror's URL; default the machine's own Debian sources, else mmdebstrap's default.
+            templates: what hosts can be made from, by name; default the shipped ones.
         """
+        self.templates = templates
         self.cache_dir = (cache_dir or default_cache_dir()).absolute()
         self._state = (state_dir or self.cache_dir).absolute() / "namespace"
         self.cache = Images(self.cache_dir / "namespace", mirror)
@@ -71,9 +83,19 @@ class NamespaceProvider:
         self._session = secrets.token_hex(4)
         self._facts: machine.Machine | None = None
 
+    @classmethod
+    def of(cls, settings: Settings) -> NamespaceProvider:
+        """Make the one that a session's settings ask for.
+
+        Raises:
+            BenchError: ``option_invalid``; ``--vm-templates-path`` holds no valid templates.
+        """
+        return cls(mirror=settings.mirror, templates=load_templates(settings.vm_templates_path))
+
     def _machine(self) -> machine.Machine:
         if self._facts is None:
-            built = self.cache.has_rootfs(TEMPLATES["debian-base"])
+            base = self.templates.get("debian-base")
+            built = base is not None and self.cache.has_rootfs(base)
             self._facts = machine.gather(self.cache_dir, rootfs_built=built)
         return self._facts
 
@@ -84,13 +106,13 @@ class NamespaceProvider:
 
     def capabilities(self, template: str) -> Capabilities:
         """Say truthfully what hosts made from *template* can do here."""
-        return preflight.capabilities(self._machine(), template)
+        return preflight.capabilities(self._machine(), template, self.templates)
 
-    @staticmethod
-    def _template(spec: HostSpec) -> Template:
-        found = preflight.template_of(spec.template)
-        if isinstance(found, str):
-            raise BenchError(Cause.SANDBOX_UNAVAILABLE, f"host {spec.host_name}: {found}")
+    def _template(self, spec: HostSpec) -> Template:
+        found = self.templates.get(spec.template)
+        if found is None:
+            what = unknown_template(spec.template, self.templates)
+            raise BenchError(Cause.SANDBOX_UNAVAILABLE, f"host {spec.host_name}: {what}")
         for package in spec.packages:
             if not _PACKAGE.fullmatch(package):
                 raise BenchError(
@@ -106,10 +128,33 @@ class NamespaceProvider:
         obstacles = self.preflight()
         if obstacles:
             raise BenchError(Cause.SANDBOX_UNAVAILABLE, obstacles[0].what, remedy=obstacles[0].remedy)
-        for template, packages in wanted:
-            self.cache.build_rootfs(template, progress)
-            if packages:
-                self.cache.build_layer(template, packages, progress)
+        for spec, (template, packages) in zip(specs, wanted, strict=True):
+            lack = self.capabilities(template.name).lack(template.requires)
+            if lack is not None:
+                raise BenchError(Cause.SANDBOX_UNAVAILABLE, f"host {spec.host_name}: {lack}")
+
+            def provision(template: Template, lower: tuple[Path, ...], target: Path) -> None:
+                self._provision(template, lower, target, progress)
+
+            self.cache.prepare(template, packages, progress, provision)
+
+    def _provision(self, template: Template, lower: tuple[Path, ...], target: Path, progress: Progress) -> None:
+        """Play the playbooks of *template* on a host of its own; what they changed becomes the folder *target*."""
+        from pytest_2501bench.sandbox.provisioning import provision
+
+        log = self.cache.directory / f"provision-{template.name}.log"
+        log.unlink(missing_ok=True)
+        sandbox = self._bring_up(
+            [HostSpec("template", template.name)],
+            [launch.HostPlan(index=1, host_name="template", address=f"{_NETWORK}.11", lower=lower)],
+        )
+        try:
+            provision(sandbox.hosts[0], template, progress, log=log)
+            launch.power_off(self._directory(sandbox.name), sandbox.hosts[0])
+            launch.take_upper(self._directory(sandbox.name) / "1", target)
+        finally:
+            self.destroy(sandbox)
+        log.unlink()
 
     def _directory(self, name: str) -> Path:
         return self._state / "sandboxes" / name
@@ -140,7 +185,9 @@ class NamespaceProvider:
             BenchError: ``sandbox_not_created`` or ``ssh_not_up``; ``sandbox_unavailable`` if images cannot be built.
         """
         self.prepare_images(specs, progress)
-        plans = self._plan(specs)
+        return self._bring_up(specs, self._plan(specs))
+
+    def _bring_up(self, specs: Sequence[HostSpec], plans: Sequence[launch.HostPlan]) -> Sandbox:
         name = new_id("sbx")
         # The row first: from here on a killed owner leaves nothing that the next reaper does not know.
         self.ledger.add(self.mode, name, self._session)
@@ -291,11 +338,24 @@ class NamespaceProvider:
         return removed
 
     def images(self) -> list[Image]:
-        """List the root filesystems and package layers on disk."""
-        return self.cache.built()
+        """List the root filesystems and layers on disk."""
+        return self.cache.built(self.templates)
 
     def remove_image(self, name: str) -> None:
-        """Remove a root filesystem with the layers on top of it, or one layer."""
+        """Remove a root filesystem with the layers on top of it, or one layer; harmless when repeated.
+
+        Raises:
+            BenchError: ``restore_failed``; a sandbox or another template needs it.
+        """
+        folder = self.cache.folder(name)
+        for link in self._state.glob("sandboxes/*/*/lower*"):
+            if folder is not None and link.readlink().is_relative_to(folder):
+                sandbox = link.parent.parent.name
+                raise BenchError(
+                    Cause.RESTORE_FAILED,
+                    f"{name} is not removed: sandbox {sandbox} needs it.",
+                    remedy=f"Remove that first: `{self._remove_command(sandbox)}`.",
+                )
         self.cache.remove_one(name)
 
     def remove_everything(self, *, living: bool = False) -> None:

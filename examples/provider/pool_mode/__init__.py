@@ -1,0 +1,1 @@
+"""Mode ``pool``: machines that are always there and take turns."""
