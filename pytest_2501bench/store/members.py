@@ -27,7 +27,8 @@ def add_members(store: Registry, sandbox: Sandbox | None, agents: Sequence[Agent
             )
         )
     for agent in agents:
-        if not agent.existing:
+        # A mode of another plugin may have hosts that stay and are registered nowhere: nor are agents on them, then.
+        if not agent.existing and (sandbox is not None or store.host(agent.host_id) is not None):
             store.register_agent(
                 RegisteredAgent(
                     agent_id=agent.agent_id,

@@ -29,6 +29,9 @@ class RegisteredHost(Record):
     python: str = "/usr/bin/python3"
     org_id: str | None = None
     quarantine: str | None = None  # why it must not be used until a restore succeeds
+    host_key: str | None = None  # public host keys, one "type base64" a line
+    proxy_command: str | None = None  # a program that connects, in place of address and port
+    facts: dict[str, str | bool] | None = None  # what a look over SSH found last
 
 
 class RegisteredAgent(Record):

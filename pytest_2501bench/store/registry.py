@@ -122,6 +122,21 @@ class Registry:
         with self._transaction(writes=True) as connection:
             self._upsert(connection, schema.hosts, host.model_dump() | {"created_at": time.time()})
 
+    def enrol_host(self, host: RegisteredHost) -> None:
+        """Store *host*; of one that is there, quarantine and facts are kept, and its agents and lease stay."""
+        row = host.model_dump() | {"created_at": time.time()}
+        insert = self._insert(schema.hosts).values(**row)
+        kept = {"host_id", "created_at", "quarantine", "facts"}
+        changed = {name: insert.excluded[name] for name in row if name not in kept}
+        with self._transaction(writes=True) as connection:
+            connection.execute(insert.on_conflict_do_update(index_elements=["host_id"], set_=changed))
+
+    def note_facts(self, host_id: str, facts: Mapping[str, str | bool] | None) -> None:
+        """Store what a look at a host found; one that is not registered is no error."""
+        statement = schema.hosts.update().where(schema.hosts.c.host_id == host_id)
+        with self._transaction(writes=True) as connection:
+            connection.execute(statement.values(facts=None if facts is None else dict(facts)))
+
     def remove_host(self, host_id: str) -> bool:
         """Remove a host and its agents; return whether it was there."""
         return self._remove(schema.hosts.c.host_id, host_id)

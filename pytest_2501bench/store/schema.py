@@ -85,7 +85,25 @@ hosts = sa.Table(
     sa.Column("org_id", sa.Text),
     sa.Column("quarantine", sa.Text),  # why the host must not be used until a restore succeeds
     sa.Column("created_at", Instant, nullable=False),
+    sa.Column("host_key", sa.Text),  # public host keys, one a line: what we may meet at the address
+    sa.Column("proxy_command", sa.Text),
+    sa.Column("facts", Document),  # what a look over SSH found last
     sa.Index(None, "host_name"),
+)
+
+host_leases = sa.Table(
+    "host_leases",
+    metadata,
+    sa.Column("host_id", sa.Text, sa.ForeignKey(hosts.c.host_id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("token", sa.Text, nullable=False),  # of one lease: whoever has another one has lost it
+    sa.Column("sandbox", sa.Text, nullable=False),
+    sa.Column("user_name", sa.Text, nullable=False),
+    sa.Column("machine", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("started", sa.Text, nullable=False),  # of the process: pids are reused
+    sa.Column("world", sa.Text, nullable=False),  # in which the pid means something
+    sa.Column("taken_at", Instant, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),  # by the database's clock, as taken_at
 )
 
 agents = sa.Table(

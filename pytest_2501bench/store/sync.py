@@ -73,7 +73,7 @@ def sync(bench_dir: Path, store: Store, *, custom: Mapping[str, CustomValidator]
             running.append(folder.relative)
             continue
         try:
-            report = _report_of(folder, custom or {})
+            report = report_of(folder, custom or {})
             is_new = store.report(report.run_id) is None
             if report.benchmark_id not in known_benchmarks:
                 problems += _ensure_benchmark(store, folder, report)
@@ -93,14 +93,24 @@ def sync(bench_dir: Path, store: Store, *, custom: Mapping[str, CustomValidator]
     return SyncResult(tuple(imported), tuple(incomplete), already, tuple(problems), tuple(running))
 
 
-def _report_of(folder: RunFolder, custom: Mapping[str, CustomValidator]) -> ScenarioReport:
+def report_of(folder: RunFolder, custom: Mapping[str, CustomValidator], *, died: str = "") -> ScenarioReport:
+    """Return the report of a run whose process is gone; if there is none on disk, make it, and write it.
+
+    Args:
+        folder: the run.
+        custom: rule types of plugins.
+        died: which process did, if only the run's own; by default its whole session ended.
+
+    Raises:
+        BenchError: ``evidence_missing`` or ``evidence_not_written``.
+    """
     if folder.has_report:
         return read_report(folder.path)
     evidence = read_evidence(folder.evidence)
     if _scorable(evidence):
         verdicts = _score(evidence, custom)
     else:
-        evidence = _interrupted(evidence)
+        evidence = _interrupted(evidence, died)
         verdicts = _lost(evidence)
     report = build_report(evidence, verdicts, evidence_dir=folder.relative)
     write_report(folder.path, report)
@@ -126,20 +136,21 @@ def _score(evidence: Evidence, custom: Mapping[str, CustomValidator]) -> Verdict
     return score(scenario, evidence, has_validate=evidence.run.has_validate, custom=custom)
 
 
-def _interrupted(evidence: Evidence) -> Evidence:
+def _interrupted(evidence: Evidence, died: str) -> Evidence:
     order = list(Phase)
     ended = [phase.name for phase in evidence.phases]
     phase = order[min(order.index(ended[-1]) + 1, order.index(Phase.VALIDATE))] if ended else Phase.PROVISION
-    message = f"the session ended before the run did: nothing is recorded of {phase} or later"
-    failure = FailureRecord(cause=Cause.INTERRUPTED, phase=phase, message=message)
+    why = f"{died} died during this run, which is not repeated" if died else "the session ended before the run did"
+    cause = Cause.WORKER_DIED if died else Cause.INTERRUPTED
+    failure = FailureRecord(cause=cause, phase=phase, message=f"{why}: nothing is recorded of {phase} or later")
     return evidence.model_copy(update={"failure": failure, "finished_at": last_moment(evidence)})
 
 
 def _lost(evidence: Evidence) -> Verdicts:
     assert evidence.failure is not None
-    reason = evidence.failure.message
+    failure = evidence.failure
     task, rules = (
-        GateResult(gate=gate, status=Status.ERROR, reason=reason, cause=Cause.INTERRUPTED)
+        GateResult(gate=gate, status=Status.ERROR, reason=failure.message, cause=failure.cause)
         for gate in (Gate.TASK_VALIDATION, Gate.COMPLIANCE)
     )
     return Verdicts(task_validation=task, compliance=rules)

@@ -10,8 +10,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from pytest_2501bench.errors import BenchError, Cause, Phase
+from pytest_2501bench.options import DATABASE_FILE
 
-DEFAULT_FILE = "results.db"
 RIGHT = "Right would be postgresql://USER:PASSWORD@HOST:5432/DATABASE or sqlite:///FILE."
 CONNECT_SECONDS = 5
 
@@ -60,7 +60,7 @@ def parse_url(text: str | None, bench_dir: Path, source: str = "environment") ->
         BenchError: ``option_invalid``, in one line and without any part of *text* that may be a secret.
     """
     if text is None or not text.strip():
-        file = bench_dir / DEFAULT_FILE
+        file = bench_dir / DATABASE_FILE
         return Target(URL.create("sqlite+pysqlite", database=str(file)), "default", str(file))
     text = text.strip()
     scheme, separator, rest = text.partition("://")

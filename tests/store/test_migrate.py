@@ -166,4 +166,7 @@ def test_tables_of_others_in_the_same_postgresql_database_are_untouched(postgres
 def test_the_migrations_are_part_of_the_package() -> None:
     folder = Path(migrate.__file__).with_name("migrations")
     assert (folder / "env.py").is_file()
-    assert [path.name for path in (folder / "versions").glob("r*.py")] == ["r0001_first_tables.py"]
+    assert sorted(path.name for path in (folder / "versions").glob("r*.py")) == [
+        "r0001_first_tables.py",
+        "r0002_host_leases.py",
+    ]

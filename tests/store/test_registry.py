@@ -141,4 +141,4 @@ def test_no_column_could_hold_a_private_key(store: Store) -> None:
     store.register_host(HOST)
     assert isinstance(store, Registry)
     (row,) = dump_rows(store)["hosts"]
-    assert {name for name in row if "key" in name} == {"ssh_key_file"}
+    assert {name for name in row if "key" in name} == {"ssh_key_file", "host_key"}  # a path, and the public one
