@@ -18,7 +18,7 @@ class TerminalAnnouncer(Announcer):
     """Hands everything to a :class:`~pytest_2501bench.report.progress.PhaseProgress`."""
 
     def __init__(self, progress: PhaseProgress, stream: TextIO) -> None:
-        self._progress = progress
+        self.progress = progress
         self._stream = stream
 
     @classmethod
@@ -39,18 +39,18 @@ class TerminalAnnouncer(Announcer):
 
     def phase(self, run: str, phase: Phase) -> None:
         """Show that *phase* of *run* starts."""
-        self._progress.phase(run, phase)
+        self.progress.phase(run, phase)
 
     def detail(self, line: str) -> None:
         """Show what the phase is at."""
-        self._progress.detail(line)
+        self.progress.detail(line)
 
     def done(self) -> None:
         """Take the line away."""
-        self._progress.done()
+        self.progress.done()
 
     def close(self) -> None:
         """End the display."""
-        self._progress.close()
+        self.progress.close()
         with contextlib.suppress(OSError):
             self._stream.close()

@@ -10,8 +10,13 @@ from types import FrameType
 
 
 @contextlib.contextmanager
-def terminated_like_interrupted() -> Iterator[None]:
-    """Within this context SIGTERM and SIGHUP raise KeyboardInterrupt, once; a second one is left to the teardown."""
+def terminated_like_interrupted(*, once: bool = False) -> Iterator[None]:
+    """Within this context SIGTERM and SIGHUP raise KeyboardInterrupt, once; a second one is left to the teardown.
+
+    Args:
+        once: treat SIGINT likewise. For xdist workers, which are told to stop several times (by the terminal, by our
+            controller, by execnet after five seconds); only the controller decides when their teardown is given up.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -23,7 +28,8 @@ def terminated_like_interrupted() -> Iterator[None]:
             told = True
             raise KeyboardInterrupt(signal.Signals(number).name)
 
-    former = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    numbers = [signal.SIGTERM, signal.SIGHUP, *([signal.SIGINT] if once else [])]
+    former = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:

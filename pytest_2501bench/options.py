@@ -74,6 +74,9 @@ def _keep(text: str) -> str:
     return text
 
 
+DATABASE_FILE: Final = "results.db"
+"""The default database, in the bench directory."""
+
 KEEP: Final = ("none", "failed", "all")
 """Which sandboxes ``--keep-sandbox`` leaves up."""
 
@@ -321,6 +324,14 @@ def add_options(parser: pytest.Parser) -> None:
             add(option.flag, dest=f"bench_{option.name}", default=None, help=option.help, **how)
             if option.ini:
                 parser.addini(f"bench_{option.name}", option.help, default=None)
+    # The destination of xdist's -n, so that the later one of the two counts.
+    add(
+        "--parallel",
+        dest="numprocesses",
+        action="store_const",
+        const="auto",
+        help="As many runs at once as memory and processors allow; the same as '-n auto'.",
+    )
     add(
         "--bench-env-file",
         dest="bench_env_file",

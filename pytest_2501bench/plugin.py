@@ -54,6 +54,26 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     register_columns(session.config)  # first of all: pytest-html asks for columns in its own pytest_sessionstart
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """Refuse ``--parallel`` without xdist; make ``--bench-check`` in one process. A wrapper, to come before xdist's."""
+    option = config.option
+    if getattr(option, "numprocesses", None) is not None:
+        if not config.pluginmanager.hasplugin("xdist"):
+            raise pytest.UsageError("--parallel: needs pytest-xdist; do not switch it off with -p no:xdist.")
+        if option.bench_check:
+            option.numprocesses, option.dist, option.tx = 0, "no", []
+    return (yield)
+
+
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Say what ``-n auto`` means where there are scenarios."""
+    from pytest_2501bench.xdist.workers import auto_workers
+
+    return auto_workers(config)
+
+
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Take a directory with a scenario.json for a scenario."""
     if not (path / "scenario.json").is_file():
@@ -70,7 +90,7 @@ def pytest_2501bench_sandbox_providers(config: pytest.Config) -> Mapping[str, Ca
     def namespace(settings: Settings) -> Any:
         from pytest_2501bench.sandbox.namespace import NamespaceProvider
 
-        return NamespaceProvider(mirror=settings.mirror)
+        return NamespaceProvider.of(settings)
 
     def host(settings: Settings) -> Any:
         from pytest_2501bench.sandbox.host import HostProvider

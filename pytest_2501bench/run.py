@@ -15,6 +15,9 @@ from pytest_2501bench.ids import new_id
 from pytest_2501bench.phases import Announcer, RunPhases
 from pytest_2501bench.report.build import build_report
 from pytest_2501bench.report.model import CheckResult, ScenarioReport
+from pytest_2501bench.sandbox.protocol import KNOWN_CAPABILITIES, KeptHosts
+from pytest_2501bench.sandbox.ram import RamTicket
+from pytest_2501bench.sandbox.templates import load_templates
 from pytest_2501bench.scenario.model import LoadedScenario
 from pytest_2501bench.scenario.resolve import form_obstacle, host_specs, required_capabilities
 from pytest_2501bench.scoring.gates import score
@@ -29,8 +32,13 @@ def skip_reason(session: BenchSession, loaded: LoadedScenario) -> str | None:
     if obstacle is not None:
         return f"--mode {session.settings.mode}: {obstacle}"
     wanted = required_capabilities(loaded)
+    if isinstance(provider, KeptHosts):
+        lack = provider.lack(host_specs(loaded, fresh), wanted)
+        return None if lack is None else f"--mode {session.settings.mode}: {lack}"
     for template in dict.fromkeys(spec.template for spec in host_specs(loaded, fresh)):
-        lack = provider.capabilities(template).lack(wanted)
+        told = provider.capabilities(template)
+        # A template that lacks everything cannot be made here at all, whatever the scenario wants.
+        lack = told.lack(wanted) or (told.lack(sorted(KNOWN_CAPABILITIES)) if fresh and not told.names else None)
         if lack is not None:
             return f"--mode {session.settings.mode}: {lack}"
     return None
@@ -44,6 +52,7 @@ class Run:
     phases: RunPhases
     loaded: LoadedScenario
     log: EvidenceLog
+    memory: RamTicket | None = None
     checks: list[CheckResult] = field(default_factory=list)
     report: ScenarioReport | None = None
     settled: bool = False
@@ -59,7 +68,9 @@ class Run:
         announce: Announcer,
         interrupts: tuple[type[Exception], ...] = (),
     ) -> Run:
-        """Claim the run; of all processes that want it, one gets it.
+        """Wait for the memory that its hosts take, and claim the run; of all processes that want it, one gets it.
+
+        Whoever is interrupted while it waits has not begun the run, and leaves nothing of it.
 
         Args:
             session: what the session's runs share.
@@ -74,30 +85,17 @@ class Run:
             BenchError: ``evidence_not_written``.
         """
         settings = session.settings
-        scenario = loaded.scenario
-        log = EvidenceLog.create(
-            run_dir(settings.bench_dir, session.benchmark_id, scenario.key, iteration),
-            RunStarted(
-                run_id=new_id("run"),
-                benchmark_id=session.benchmark_id,
-                key=scenario.key,
-                nodeid=nodeid,
-                iteration=iteration,
-                mode=settings.mode,
-                gateway=settings.gateway,
-                agent=settings.agent,
-                main_engine=settings.main_engine,
-                secondary_engine=settings.secondary_engine,
-                specialty=settings.specialty,
-                started_at=time.time(),
-                scenario=scenario.model_dump(mode="json", by_alias=True, exclude_defaults=True),
-                version_key=_version_key(session, loaded),
-                has_validate=loaded.playbook("validate") is not None,
-            ),
-        )
+        label = f"{loaded.scenario.key} run{iteration}"
+        memory = _memory(session, loaded, label, announce)
+        try:
+            log = _begun(session, loaded, iteration, nodeid)
+        except BaseException:
+            _release(memory)
+            announce.done()
+            raise
         phases = RunPhases(
             loaded=loaded,
-            label=f"{scenario.key} run{iteration}",
+            label=label,
             log=log,
             provider=session.provider,
             playbooks=session.playbooks,
@@ -110,7 +108,7 @@ class Run:
             retries=settings.infra_retries,
             interrupts=interrupts,
         )
-        return cls(session, phases, loaded, log)
+        return cls(session, phases, loaded, log, memory)
 
     @property
     def folder(self) -> str:
@@ -159,6 +157,7 @@ class Run:
             return
         self.settled = True
         self.phases.announce.done()
+        _release(self.memory)  # the sandbox is gone, or named as left behind
         if self.report is None:
             evidence = read_evidence(self.log.path)
             if not any(phase.name is Phase.VALIDATE for phase in evidence.phases):
@@ -176,14 +175,74 @@ class Run:
         self.settled = True
         self.phases.announce.done()
         self.log.close()
+        _release(self.memory)
         shutil.rmtree(self.log.run_dir, ignore_errors=True)
+
+
+def _memory(session: BenchSession, loaded: LoadedScenario, label: str, announce: Announcer) -> RamTicket | None:
+    needed = session.memory_of(loaded)
+    if not needed:
+        return None
+
+    def waiting(line: str) -> None:
+        if not told:
+            announce.phase(label, Phase.PROVISION)
+            told.append(line)
+        announce.detail(line)
+
+    told: list[str] = []
+    try:
+        return session.ram.take(needed, cap=session.settings.parallel_ram_cap, progress=waiting)
+    except OSError as exc:
+        # Counting memory needs a folder that can be written. Without a cap nobody is waiting for the count.
+        if session.settings.parallel_ram_cap is None:
+            return None
+        raise BenchError(
+            Cause.SANDBOX_NOT_CREATED,
+            f"memory cannot be reserved: {exc.filename}: {exc.strerror}",
+            phase=Phase.PROVISION,
+        ) from None
+    except BaseException:
+        announce.done()
+        raise
+
+
+def _release(memory: RamTicket | None) -> None:
+    if memory is not None:
+        memory.release()
+
+
+def _begun(session: BenchSession, loaded: LoadedScenario, iteration: int, nodeid: str) -> EvidenceLog:
+    settings, scenario = session.settings, loaded.scenario
+    return EvidenceLog.create(
+        run_dir(settings.bench_dir, session.benchmark_id, scenario.key, iteration),
+        RunStarted(
+            run_id=new_id("run"),
+            benchmark_id=session.benchmark_id,
+            key=scenario.key,
+            nodeid=nodeid,
+            iteration=iteration,
+            mode=settings.mode,
+            gateway=settings.gateway,
+            agent=settings.agent,
+            main_engine=settings.main_engine,
+            secondary_engine=settings.secondary_engine,
+            specialty=settings.specialty,
+            started_at=time.time(),
+            scenario=scenario.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+            version_key=_version_key(session, loaded),
+            has_validate=loaded.playbook("validate") is not None,
+        ),
+    )
 
 
 def _version_key(session: BenchSession, loaded: LoadedScenario) -> dict[str, str]:
     settings = session.settings
     key = dict(loaded.digests)
-    templates = sorted({host.template or "debian-base" for host in loaded.scenario.hosts} or {"debian-base"})
-    key["template"] = ",".join(templates)
+    names = sorted({host.template or "debian-base" for host in loaded.scenario.hosts} or {"debian-base"})
+    known = load_templates(settings.vm_templates_path)
+    # By content: a run on another build of the same name is not comparable. Registered hosts have only the name.
+    key["template"] = ",".join(f"{name}-{known[name].fingerprint()}" if name in known else name for name in names)
     key["mode"] = settings.mode
     for name in ("agent", "main_engine", "secondary_engine", "specialty"):
         value = getattr(settings, name)

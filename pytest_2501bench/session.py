@@ -15,17 +15,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from pytest_2501bench.engine.process import LocalEngine
+from pytest_2501bench.engine.process import Endpoint, LocalEngine
 from pytest_2501bench.errors import BenchError, Cause
 from pytest_2501bench.evidence.folder import benchmark_dir, write_benchmark
 from pytest_2501bench.gateway.protocol import Gateway
 from pytest_2501bench.options import Settings
+from pytest_2501bench.playbooks.control import sweep
 from pytest_2501bench.playbooks.run import AnsibleRunner
 from pytest_2501bench.playbooks.yaml_check import yaml_problem
 from pytest_2501bench.provenance import git_state, versions
 from pytest_2501bench.report.model import Benchmark, ScenarioReport
+from pytest_2501bench.sandbox.namespace import default_cache_dir
 from pytest_2501bench.sandbox.protocol import SandboxProvider
+from pytest_2501bench.sandbox.ram import RamPool, gigabytes, needed_gb
 from pytest_2501bench.scenario.model import LoadedScenario
+from pytest_2501bench.scenario.resolve import DEFAULT_TEMPLATE, form_obstacle, host_specs
 from pytest_2501bench.scenario.rule_type import RuleType
 from pytest_2501bench.scoring.rules import CustomValidator
 from pytest_2501bench.store.repository import Store
@@ -43,6 +47,7 @@ class BenchSession:
     make_gateway: Callable[[Settings], Gateway]
     agent: str | None  # name of a built-in agent, or package.module:factory
     rule_types: Mapping[str, RuleType] = field(default_factory=dict)
+    shared_engine: Callable[[], Endpoint | None] = lambda: None  # a worker asks its controller for one
     reports: dict[str, ScenarioReport] = field(default_factory=dict)  # by run id, in order of arrival
 
     def __post_init__(self) -> None:
@@ -98,17 +103,36 @@ class BenchSession:
     def gateway(self) -> Gateway:
         """The way to the engine; starts the local engine when no other is named."""
         settings = self.settings
-        self.start_engine()
-        if self._engine is not None:
-            endpoint = self._engine.wait_ready()
+        if (endpoint := self.engine) is not None:
             settings = dataclasses.replace(settings, engine_url=endpoint.url, engine_api_key=endpoint.key)
         gateway = self.make_gateway(settings)
         self._open.append(gateway.close)
         return gateway
 
+    @cached_property
+    def engine(self) -> Endpoint | None:
+        """The local engine, once it answers; None when another one is named."""
+        if not self._local_engine:
+            return None
+        shared = self.shared_engine()
+        if shared is not None:
+            return shared
+        self.start_engine()
+        assert self._engine is not None
+        return self._engine.wait_ready()
+
+    @cached_property
+    def ram(self) -> RamPool:
+        """The memory that sandboxes of all sessions take."""
+        return RamPool(default_cache_dir() / "ram")
+
+    @property
+    def _local_engine(self) -> bool:
+        return self.agent is not None and self.settings.engine_url is None
+
     def start_engine(self) -> None:
         """Start the local engine in the background, if this session needs one; harmless when repeated."""
-        if self._engine is None and self.agent is not None and self.settings.engine_url is None:
+        if self._engine is None and self.agent is not None and self._local_engine:
             self._engine = LocalEngine(
                 self.agent,
                 self.settings.agent_command if self.settings.agent == "command" else None,
@@ -125,7 +149,7 @@ class BenchSession:
     @property
     def oracle(self) -> bool:
         """Whether the local engine plays solve.yml; then, and only then, it is told where that file is."""
-        return self._engine is not None and self.settings.agent == "oracle"
+        return self._local_engine and self.settings.agent == "oracle"
 
     # ---- the session's course -------------------------------------------------------------------------------------
 
@@ -139,8 +163,8 @@ class BenchSession:
             BenchError: the first thing that is wrong; nothing may run.
         """
         self._make_bench_dir()
+        self.playbooks.preflight()  # first: an engine below us uses the Ansible that this begins to warm up
         self.start_engine()  # it gets ready while the rest is looked at
-        self.playbooks.preflight()
         yield "ansible", self.benchmark.versions.get("ansible-core", "?")
         yield "playbooks", f"{self._check_playbooks(scenarios)} readable"
         store = self.store
@@ -154,6 +178,7 @@ class BenchSession:
             raise BenchError(
                 Cause.SANDBOX_UNAVAILABLE, f"--mode {self.settings.mode}: {first.what}{more}.", remedy=first.remedy
             )
+        self._check_memory(scenarios)
         yield "sandboxes", f"mode {self.settings.mode} works on this machine"
         self.gateway.preflight()
         yield "gateway", self._gateway_words()
@@ -193,12 +218,37 @@ class BenchSession:
                     raise BenchError(Cause.SCENARIO_INVALID, problem)
         return checked
 
+    def _check_memory(self, scenarios: Sequence[LoadedScenario]) -> None:
+        cap = self.settings.parallel_ram_cap
+        if cap is None:
+            return
+        for loaded in scenarios:
+            needed = self.memory_of(loaded)
+            if needed > cap:
+                source = self.settings.sources.get("parallel_ram_cap", "default")
+                told = "" if source == "--parallel-ram-cap" else f" (from {source})"
+                raise BenchError(
+                    Cause.OPTION_INVALID,
+                    f"--parallel-ram-cap {gigabytes(cap)}{told}: a run of {loaded.scenario.key} needs "
+                    f"{gigabytes(needed)} GB, so it could never start.",
+                    remedy=f"Raise the cap to {gigabytes(needed)} or more, or leave the scenario out.",
+                )
+
+    def memory_of(self, loaded: LoadedScenario) -> float:
+        """Return the GB that the hosts of one run take; 0 in modes that do not make hosts, or cannot for this one."""
+        fresh = self.provider.capabilities(DEFAULT_TEMPLATE).fresh
+        if not fresh or form_obstacle(loaded, fresh) is not None:
+            return 0.0
+        return needed_gb(self.provider, host_specs(loaded, fresh))
+
     def begin(self) -> list[str]:
-        """Remove what dead sessions left, and record the benchmark; return what was removed."""
-        removed = [] if self.worker else self.provider.reap()
+        """Remove what dead sessions left, and record the benchmark; return what was removed. Not in a worker."""
+        removed = self.provider.reap()
+        with contextlib.suppress(OSError):
+            self.ram.taken_gb()  # sweeps what dead sessions held
+        sweep()
         write_benchmark(self.settings.bench_dir, self.benchmark)
-        if not self.worker:
-            self.store.save_benchmark(self.benchmark)
+        self.store.save_benchmark(self.benchmark)
         return removed
 
     def keep(self, report: ScenarioReport) -> None:

@@ -10,6 +10,9 @@ from pytest_2501bench.extensions import agents_of, choose, gateways_of, provider
 from pytest_2501bench.state import STATE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_2501bench.engine.process import Endpoint
     from pytest_2501bench.phases import Announcer
     from pytest_2501bench.run import Run
     from pytest_2501bench.session import BenchSession
@@ -52,15 +55,24 @@ def session_of(config: pytest.Config) -> BenchSession:
         check_choices(config)
         settings = state.settings
         state.benchmark_id = state.benchmark_id or new_id("bmk")
+        make_gateway = gateways_of(config)[settings.gateway]
+        shared_engine: Callable[[], Endpoint | None] = lambda: None  # noqa: E731
+        if state.worker:
+            from pytest_2501bench.xdist.worker import call_controller, telling
+
+            line = call_controller(config)
+            if line is not None:
+                make_gateway, shared_engine = telling(make_gateway, line), line.engine
         state.session = BenchSession(
             settings=settings,
             benchmark_id=state.benchmark_id,
             root=config.rootpath,
             worker=state.worker,
             make_provider=providers_of(config)[settings.mode],
-            make_gateway=gateways_of(config)[settings.gateway],
+            make_gateway=make_gateway,
             agent=agents_of(config)[settings.agent] if settings.agent is not None else None,
             rule_types=validators_of(config),
+            shared_engine=shared_engine,
         )
     return state.session
 

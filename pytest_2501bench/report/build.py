@@ -62,6 +62,7 @@ def build_report(
         version_key=run.version_key,
         evidence=evidence_dir.as_posix() if isinstance(evidence_dir, PurePath) else evidence_dir,
         warnings=evidence.warnings,
+        kept=evidence.kept,
     )
 
 

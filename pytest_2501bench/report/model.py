@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from pytest_2501bench.errors import Cause, Phase
-from pytest_2501bench.evidence.model import PhaseRecord, Record
+from pytest_2501bench.evidence.model import KeptRecord, PhaseRecord, Record
 from pytest_2501bench.scoring.model import GateResult, Status
 
 
@@ -75,6 +75,7 @@ class ScenarioReport(Record):
     version_key: dict[str, str] = Field(default_factory=dict)
     evidence: str = ""  # the run's folder, relative to the bench directory
     warnings: tuple[str, ...] = ()
+    kept: KeptRecord | None = None  # the run's hosts are still up, because --keep-sandbox asked for it
 
     @property
     def seconds(self) -> float:

@@ -111,6 +111,7 @@ def summary(
                 lines += block
             if len(blocks) > SHOWN:
                 lines.append(line(f"… and {len(blocks) - SHOWN} more, in the reports below"))
+    lines += _kept(reports)
     lines += _others(reports, skipped, width)
     lines += [line(), *(line(Part(f"{name:<12}", Style.MUTED), path) for name, path in artifacts.rows())]
     return lines
@@ -192,6 +193,19 @@ def _closer(report: ScenarioReport, benchmark: Benchmark, artifacts: Artifacts) 
     # Neither is wrapped: both are there to be copied.
     folder = artifacts.folder(report)
     return _detail("again", rerun_command(report, benchmark)) + (_detail("folder", folder) if folder else [])
+
+
+def _kept(reports: Sequence[ScenarioReport]) -> list[Line]:
+    kept = [(report, report.kept) for report in reports if report.kept is not None]
+    lines = [line(), line(Part(f"sandboxes kept: {len(kept)}", Style.STRONG))] if kept else []
+    for report, record in kept[:SHOWN]:
+        lines += [line(), line(Part(run_name(report), Style.STRONG))]
+        for enter in record.enter:  # not wrapped: there to be copied
+            lines += _detail("enter", enter)
+        lines += _detail("remove", record.remove)
+    if len(kept) > SHOWN:
+        lines.append(line(f"… and {len(kept) - SHOWN} more: 2501bench sandbox list"))
+    return lines
 
 
 def _others(reports: Sequence[ScenarioReport], skipped: Sequence[tuple[str, str]], width: int) -> list[Line]:
