@@ -17,12 +17,14 @@ from ansible_runner.runner import Runner, pexpect
 
 from pytest_2501bench.playbooks.environment import TOKEN
 from pytest_2501bench.playbooks.outcome import Ended, Stop
-from pytest_2501bench.playbooks.processes import end_tree
+from pytest_2501bench.playbooks.processes import Process, descendants, end_after, end_tree
+from pytest_2501bench.playbooks.warm import WarmAnsible
 
 _POLL = 0.2  # seconds between looks at deadline and cancellation; output is taken at once
 _GRACE = 3.0  # seconds for Ansible to end by itself
+_CLIENT_GRACE = 1.0  # seconds for the client of a warm Ansible to hear of that
 # The process number must be known before Ansible says its first word: it may hang before. exec keeps the number.
-_NOTE_PID = 'echo $$ > "$0" && exec "$@"'
+_NOTE_PID = 'echo "pid $$" > "$0" && exec "$@"'
 # What ansible-runner sets on top of the environment that we give it.
 _RUNNERS_OWN = (
     "ANSIBLE_CALLBACK_PLUGINS",
@@ -43,6 +45,7 @@ class Launch:
     extra_vars: Mapping[str, Any]
     environment: Mapping[str, str]
     directory: Path  # private, empty, removed by the caller
+    warm: WarmAnsible | None = None  # for an environment as :func:`whole_environment` returns it
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
@@ -51,7 +54,14 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
         json.dump(content, file, default=str)
 
 
-def _configure(spec: Launch, pid_file: Path) -> RunnerConfig:
+def whole_environment(environment: Mapping[str, str], directory: Path) -> dict[str, str]:
+    """Return what ansible-runner makes of *environment*; *directory* is private and empty."""
+    nothing = directory / "none.yml"
+    env: dict[str, str] = _configure(Launch(nothing, (), {}, environment, directory), directory / "notes").env
+    return env
+
+
+def _configure(spec: Launch, notes: Path) -> RunnerConfig:
     # Settings are dropped unless they are in a file. Extra variables on the command line would show in ps.
     _write(
         spec.directory / "env" / "settings",
@@ -72,7 +82,8 @@ def _configure(spec: Launch, pid_file: Path) -> RunnerConfig:
     # prepare() starts from the whole of os.environ, and run() writes the result to disk.
     config.env = {**spec.environment, **{name: config.env[name] for name in _RUNNERS_OWN if name in config.env}}
     config.cwd = str(spec.playbook.parent)
-    config.command = ["/bin/sh", "-c", _NOTE_PID, str(pid_file), *config.command]
+    warm = spec.warm.around(config.command, notes) if spec.warm is not None else None
+    config.command = warm or ["/bin/sh", "-c", _NOTE_PID, str(notes), *config.command]
     return config
 
 
@@ -81,7 +92,7 @@ class _Ender:
     """Asked by ansible-runner at every poll; ends the process itself, because the built-in cancel leaves orphans."""
 
     why: Callable[[], Stop | None]
-    pid_file: Path
+    notes: Path
     token: str
     stopped: Stop | None = None
     _thread: threading.Thread | None = None
@@ -89,21 +100,26 @@ class _Ender:
     def __call__(self) -> bool:
         if self.stopped is None:
             self.stopped = self.why()
-        if self.stopped is not None and self._thread is None and self.pid() is not None:
+        if self.stopped is not None and self._thread is None and self.noted("pid"):
             # In a thread: Ansible must be able to write its last words while it ends.
             self._thread = threading.Thread(target=self.end, name="end-playbook", daemon=True)
             self._thread.start()
         return False
 
-    def pid(self) -> int | None:
+    def noted(self, word: str) -> str:
+        """Return what stands behind *word* in the notes, whose last line counts; empty when there is none."""
         try:
-            return int(self.pid_file.read_text(encoding="ascii"))
-        except (OSError, ValueError):
-            return None
+            lines = self.notes.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        except OSError:
+            return ""
+        found = [line.strip().partition(" ") for line in lines if line.endswith("\n")]
+        return next((rest or word for first, _, rest in reversed(found) if first == word), "")
 
     def end(self) -> None:
-        if (pid := self.pid()) is not None:
-            end_tree(pid, self.token, _GRACE)
+        client: set[Process] = descendants(int(number)) if (number := self.noted("client")) else set()
+        if pid := self.noted("pid"):
+            end_tree(int(pid), self.token, _GRACE)
+        end_after(client, _CLIENT_GRACE)
 
     def finish(self) -> None:
         if self._thread is not None:
@@ -120,9 +136,9 @@ def launch(spec: Launch, on_event: Callable[[Mapping[str, Any]], None], why_stop
 
     Whatever leaves this function early, KeyboardInterrupt above all, ends the playbook first and then goes on.
     """
-    pid_file = spec.directory / "pid"
-    config = _configure(spec, pid_file)
-    ender = _Ender(why_stop, pid_file, spec.environment.get(TOKEN, ""))
+    notes = spec.directory / "notes"
+    config = _configure(spec, notes)
+    ender = _Ender(why_stop, notes, spec.environment.get(TOKEN, ""))
 
     def handle(event: Mapping[str, Any]) -> bool:
         on_event(event)
@@ -147,4 +163,10 @@ def launch(spec: Launch, on_event: Callable[[Mapping[str, Any]], None], why_stop
         raise
     finally:
         ender.finish()
+    if spec.warm is not None and (cold := ender.noted("cold")):
+        spec.warm.failed(cold)
+    if spec.warm is not None and ender.noted("died"):
+        spec.warm.failed("its process died")
+        ender.end()
+        return Ended(None, ender.stopped, "the process that ran Ansible was killed")
     return Ended(runner.rc, ender.stopped)

@@ -40,6 +40,10 @@ class PlaybookRunner(Protocol):
         """Return what is wrong with *playbook* (``file:line: words``), or None. Connects to nothing."""
         ...
 
+    def ssh_command(self, host: Host) -> Sequence[str]:
+        """Return the command that runs a further word on *host*, over the connection of its playbooks."""
+        ...
+
     def forget(self, hosts: Sequence[Host]) -> None:
         """Close control masters to *hosts*: they are about to be destroyed or reset."""
         ...

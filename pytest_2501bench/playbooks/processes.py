@@ -97,6 +97,15 @@ def _signal(processes: set[Process], number: signal.Signals) -> None:
             os.kill(process.pid, number)
 
 
+def end_after(processes: set[Process], seconds: float) -> None:
+    """Kill what still lives of *processes* when *seconds* are over; return when none does."""
+    until = time.monotonic() + seconds
+    while living := _living(processes):
+        if time.monotonic() > until:
+            _signal(living, signal.SIGKILL)
+        time.sleep(_POLL)
+
+
 def end_tree(root: int, token: str, grace: float) -> None:
     """End the playbook whose main process is *root*; return when nothing of it lives.
 

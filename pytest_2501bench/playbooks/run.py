@@ -1,11 +1,12 @@
 """Run playbooks for one session: the :class:`~pytest_2501bench.playbooks.model.PlaybookRunner` on ansible-runner.
 
-Nothing here imports Ansible: it runs in processes of its own. A faster way to run playbooks would replace
-:mod:`~pytest_2501bench.playbooks.launch` only.
+Nothing here imports Ansible: it runs in processes of its own, which :mod:`~pytest_2501bench.playbooks.warm` makes start
+fast.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -23,8 +24,8 @@ from pytest_2501bench.evidence.model import PlaybookRecord, PlaybookStatus
 from pytest_2501bench.playbooks.control import end_masters, private_directory, remove
 from pytest_2501bench.playbooks.environment import Patience, ansible_environment, require_programs, search_path
 from pytest_2501bench.playbooks.events import EventFold, printed, start_of
-from pytest_2501bench.playbooks.inventory import control_path, run_inventory
-from pytest_2501bench.playbooks.launch import Launch, launch
+from pytest_2501bench.playbooks.inventory import connection_arguments, control_path, host_arguments, run_inventory
+from pytest_2501bench.playbooks.launch import Launch, launch, whole_environment
 from pytest_2501bench.playbooks.log import PlaybookLog
 from pytest_2501bench.playbooks.model import PlaybookRequest
 from pytest_2501bench.playbooks.outcome import Ended, Outcome, Stop, outcome
@@ -35,7 +36,12 @@ from pytest_2501bench.playbooks.scenario_inventory import (
     read_hosts,
 )
 from pytest_2501bench.playbooks.syntax import check_syntax, folder_digest
+from pytest_2501bench.playbooks.warm import SHARED, WarmAnsible, fits, wanted
 from pytest_2501bench.sandbox.protocol import Host
+
+log = logging.getLogger(__name__)
+
+NEUTRAL = Path(__file__).parent / "ansible.cfg"
 
 
 class AnsibleRunner:
@@ -63,10 +69,27 @@ class AnsibleRunner:
         self._finalizer: weakref.finalize[Any, Any] | None = None
         self._checked: dict[tuple[str, str, str], str | None] = {}
         self._named: dict[tuple[Path, bytes], frozenset[str]] = {}
+        self._warm_lock = threading.Lock()
+        self._warm: WarmAnsible | None = None
+        self._warm_asked = False
 
     def preflight(self) -> None:
-        """Raise ``tool_missing`` when ansible-playbook, ansible-inventory or ssh is absent. Runs nothing."""
+        """Check what playbooks need, and begin to warm Ansible up in the background; harmless when repeated.
+
+        Raises:
+            BenchError: ``tool_missing``: ansible-playbook, ansible-inventory or ssh is absent; ``option_invalid``:
+                ``BENCH_ANSIBLE`` is wrong; ``evidence_not_written``: no private directory.
+        """
         require_programs(self._path)
+        with self._warm_lock:
+            if not self._warm_asked and wanted(self._environ):
+                self._warm = self._warm_up()
+            self._warm_asked = True
+
+    @property
+    def warm_pid(self) -> int | None:
+        """The process that keeps Ansible warm, if it is ours and was started."""
+        return self._warm.pid if self._warm is not None else None
 
     def run(self, request: PlaybookRequest) -> PlaybookRecord:
         """Run the playbook to its end or deadline.
@@ -119,6 +142,16 @@ class AnsibleRunner:
                 self._checked[key] = check_syntax(playbook, hosts, environment)
         return self._checked[key]
 
+    def ssh_command(self, host: Host) -> list[str]:
+        """Return the command that runs a further word on *host*, over the connection of its playbooks or a new one.
+
+        A new one stays for the next playbook; it is ended like the others.
+        """
+        ssh = host.ssh
+        socket, key = (str(path).replace("%", "%%") for path in (control_path(ssh, self._control()), ssh.identity_file))
+        words = ["ssh", *connection_arguments(self._patience), "-o", f"ControlPath={socket}", *host_arguments(ssh)]
+        return [*words, "-i", key, "-p", str(ssh.port), "-l", ssh.user, ssh.address]
+
     def forget(self, hosts: Sequence[Host]) -> None:
         """End the control masters to *hosts*: they are about to be destroyed or reset."""
         if self._session is not None:
@@ -126,7 +159,13 @@ class AnsibleRunner:
             end_masters(sockets, {"PATH": self._path})
 
     def close(self) -> None:
-        """End control masters and remove every file of this session; harmless when repeated."""
+        """End control masters and the warm Ansible, remove every file of this session; harmless when repeated."""
+        with self._warm_lock:
+            if self._warm is not None:
+                if os.environ.get(SHARED) == self._warm.name and self._warm.pid is not None:
+                    del os.environ[SHARED]
+                self._warm.close()
+            self._warm, self._warm_asked = None, False
         with self._lock:
             if self._finalizer is not None:
                 self._finalizer()
@@ -158,7 +197,9 @@ class AnsibleRunner:
                 inventories = self._inventories(request, playbook.parent, home, environment)
             except InventoryProblem as e:
                 return Ended(None), Outcome(PlaybookStatus.RUNNER_ERROR, str(e))
-            spec = Launch(playbook, inventories, request.extra_vars, environment, home)
+            # A scenario with settings of its own needs an Ansible that has read them.
+            warm = self._warm if environment["ANSIBLE_CONFIG"] == str(NEUTRAL) else None
+            spec = Launch(playbook, inventories, request.extra_vars, environment, home, warm)
             ended = launch(spec, on_event, why_stop)
         result = outcome(ended, fold.seen(), folder=playbook.parent, deadline=request.deadline)
         if result.status in (PlaybookStatus.TIMED_OUT, PlaybookStatus.CANCELLED, PlaybookStatus.UNREACHABLE):
@@ -190,11 +231,30 @@ class AnsibleRunner:
         return ansible_environment(
             home / "h",
             path=self._path,
-            config=own if own.is_file() else self._made() / "ansible.cfg",
+            config=own if own.is_file() else NEUTRAL,
             patience=self._patience,
             environ=self._environ,
             token=uuid4().hex,
         )
+
+    def _warm_up(self) -> WarmAnsible | None:
+        if not fits(self._path):
+            return None
+        with self._workplace() as home:
+            environment = whole_environment(self._environment(home, home), home)
+        shared = WarmAnsible.shared(self._environ, environment)
+        if shared is not None:
+            return shared
+        directory = self._made() / "w"
+        try:
+            warm = WarmAnsible.start(directory, environment | {"ANSIBLE_HOME": str(directory / "h")})
+        except OSError as e:
+            log.warning("Ansible cannot be kept warm (%s); each playbook starts it anew.", e)
+            return None
+        weakref.finalize(self, warm.close)
+        if self._environ is os.environ:
+            os.environ[SHARED] = warm.name
+        return warm
 
     def _made(self) -> Path:
         """Return the session's directory, made on first use."""
@@ -203,7 +263,6 @@ class AnsibleRunner:
                 try:
                     session = private_directory()
                     (session / "c").mkdir(mode=0o700)
-                    (session / "ansible.cfg").touch()
                     (session / "none.yml").write_text("all: {}\n", encoding="utf-8")
                 except OSError as e:
                     raise BenchError(Cause.EVIDENCE_NOT_WRITTEN, f"no private directory: {e}") from e

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import ChainMap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from pytest_2501bench.evidence.model import PlaybookRecord
 from pytest_2501bench.playbooks.environment import Patience
 from pytest_2501bench.playbooks.model import PlaybookRequest
 from pytest_2501bench.playbooks.run import AnsibleRunner
+from pytest_2501bench.playbooks.warm import SHARED
 from pytest_2501bench.sandbox.protocol import Host
 
 
@@ -28,13 +31,34 @@ def host(sshd: Sshd) -> Host:
     return sshd.host()
 
 
+@pytest.fixture(autouse=True)
+def _no_server_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SHARED, raising=False)
+
+
+@pytest.fixture
+def way() -> str:
+    """How Ansible starts; parametrize a test with ``way`` to have it both ways."""
+    return "warm"
+
+
 @pytest.fixture(scope="session")
-def runner() -> Iterator[AnsibleRunner]:
+def runners() -> Iterator[dict[str, AnsibleRunner]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(*MARK.split("="))
-        runner = AnsibleRunner(Patience(connect=3, alive_interval=1, alive_count=2))
-        yield runner
-        runner.close()
+        patience = Patience(connect=3, alive_interval=1, alive_count=2)
+        ways = {
+            way: AnsibleRunner(patience, environ=ChainMap({"BENCH_ANSIBLE": way}, os.environ))
+            for way in ("warm", "cold")
+        }
+        yield ways
+        for runner in ways.values():
+            runner.close()
+
+
+@pytest.fixture
+def runner(runners: dict[str, AnsibleRunner], way: str) -> AnsibleRunner:
+    return runners[way]
 
 
 @pytest.fixture

@@ -9,55 +9,18 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.playbooks import MARK, Run
+from support.playbooks import Run, of_playbooks, parent, processes, wait_for
 from support.sshd import Sshd
 
 from pytest_2501bench.evidence.model import PlaybookStatus
 from pytest_2501bench.playbooks.run import AnsibleRunner
 from pytest_2501bench.sandbox.protocol import Host
 
-pytestmark = pytest.mark.sshd
-
-
-def processes(mark: str) -> dict[int, str]:
-    """Return the living processes whose command line holds *mark*, this one excepted."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            try:
-                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if mark in line:
-                found[int(entry.name)] = line
-    return found
-
-
-def of_playbooks() -> set[int]:
-    """Return the living processes of the playbooks of this test session, whatever became of their parents.
-
-    They are known by a variable of their environment; see :func:`no_masters` for connections that are meant to stay.
-    """
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if MARK.encode() in (entry / "environ").read_bytes():
-                    found.add(int(entry.name))
-            except OSError:
-                continue
-    return found
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 15) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.02)
+pytestmark = [pytest.mark.sshd, pytest.mark.parametrize("way", ["warm", "cold"])]
 
 
 @pytest.fixture
@@ -102,7 +65,7 @@ def test_cancellation_ends_it_like_a_deadline(run: Run, asleep: str) -> None:
     assert (record.status, record.message) == (PlaybookStatus.CANCELLED, "cancelled in task 'long' on web-01")
 
 
-def test_ctrl_c_passes_and_leaves_nothing(sshd: Sshd, folder: Path, tmp_path: Path, asleep: str) -> None:
+def test_ctrl_c_passes_and_leaves_nothing(sshd: Sshd, folder: Path, tmp_path: Path, asleep: str, way: str) -> None:
     (folder / "prepare.yml").write_text(f"- hosts: all\n  gather_facts: false\n  tasks: [{{command: {asleep}}}]\n")
     script = textwrap.dedent(f"""
         import signal, sys
@@ -121,7 +84,13 @@ def test_ctrl_c_passes_and_leaves_nothing(sshd: Sshd, folder: Path, tmp_path: Pa
             print("interrupted", flush=True)
             sys.exit(7)
     """).replace("PosixPath(", "Path(")
-    child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "BENCH_ANSIBLE": way},
+    )
     try:
         wait_for(lambda: processes(asleep) or child.poll() is not None)
         child.send_signal(signal.SIGINT)
@@ -137,10 +106,6 @@ def no_masters(runner: AnsibleRunner, host: Host) -> None:
     """End the connection that another test left open, as it should."""
     runner.forget([host])
     wait_for(lambda: not of_playbooks())
-
-
-def parent(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def servers_of(mark: str, sshd: Sshd) -> list[int]:

@@ -19,6 +19,7 @@ from pytest_2501bench.sandbox.protocol import Host
 pytestmark = pytest.mark.sshd
 
 
+@pytest.mark.parametrize("way", ["warm", "cold"])
 def test_a_playbook_is_told_in_full_and_only_in_its_log(
     run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,7 +171,7 @@ def test_nothing_is_left_after_a_session(
     record = runner.run(PlaybookRequest(folder / "restore.yml", Phase.RESTORE, [host], 30, tmp_path / "log"))
     assert record.status is PlaybookStatus.OK
     (session,) = short.iterdir()
-    assert sorted(p.name for p in session.iterdir()) == ["ansible.cfg", "c", "none.yml"]
+    assert sorted(p.name for p in session.iterdir()) == [".owner", "c", "none.yml", "w"]
     (socket,) = (session / "c").iterdir()
     runner.forget([host])
     assert not socket.exists()
