@@ -34,6 +34,7 @@ from pytest_2501bench.scenario.model import LoadedScenario
 from pytest_2501bench.scenario.resolve import DEFAULT_TEMPLATE, agent_specs, host_specs
 from pytest_2501bench.store.members import add_members, remove_members
 from pytest_2501bench.store.repository import Store
+from pytest_2501bench.traces.isolation import Isolation
 
 Result = TypeVar("Result")
 
@@ -75,6 +76,10 @@ class RunPhases:
     hosts: tuple[HostRegistration, ...] = ()
     agents: tuple[AgentRegistration, ...] = ()
     _gateway: Gateway | None = None
+
+    def __post_init__(self) -> None:
+        touched = any(self.loaded.playbook(name) is not None for name in ("prepare", "validate", "restore"))
+        self._isolation = Isolation(self.playbooks, self.log, touched)
 
     @property
     def gateway(self) -> Gateway:
@@ -124,7 +129,7 @@ class RunPhases:
         self.hosts = tuple(
             HostRegistration(host.host_id, host.host_name, host.ssh, host.python) for host in sandbox.hosts
         )
-        ids = {host.host_name: host.host_id for host in sandbox.hosts}
+        ids = {word: host.host_id for host in sandbox.hosts for word in (host.host_id, host.host_name)}
         self.agents = tuple(
             AgentRegistration(
                 agent_id=agent.agent_id or new_id("agt"),
@@ -152,22 +157,29 @@ class RunPhases:
         self._retried(lambda: self.gateway.register(self.hosts, self.agents))
 
     def prepare(self, sandbox: Sandbox) -> None:
-        """Silent restore.yml, which clears a failed earlier run; then prepare.yml, which brings the incident in."""
+        """Silent restore.yml, which clears a failed earlier run; then prepare.yml, which brings the incident in.
+
+        Then whatever our own tooling left on the hosts is removed: the agent sees the incident, not how it was staged.
+        """
         with self._phase(Phase.PREPARE):
             if not self.hosts:
                 self.adopt(sandbox)
 
             def attempt() -> None:
+                if not self.fresh:
+                    self._isolation.survey(sandbox.hosts)
                 self._play(sandbox, "restore", Phase.PREPARE, self.loaded.scenario.bench.timeouts.restore)
                 record = self._play(sandbox, "prepare", Phase.PREPARE, self.loaded.scenario.bench.timeouts.prepare)
                 if record is not None and record.status is not PlaybookStatus.OK:
                     raise self._not_prepared(sandbox, record)
+                self._isolation.scrub(sandbox.hosts)
 
             def again() -> None:
                 self.playbooks.forget(sandbox.hosts)
                 self.provider.reset(sandbox)
 
             self._retried(attempt, again)
+            self._still_ours(sandbox)
 
     def flush(self) -> None:
         """Empty the agents' memory."""
@@ -195,11 +207,16 @@ class RunPhases:
                 phase.status, phase.message = PhaseStatus.FAILED, failure.message
                 self._cancel(reference)
             self._fetch(reference)
+            self._still_ours(sandbox)
 
     def validate(self, sandbox: Sandbox) -> None:
-        """Let the fix hold for as long as the scenario wants, then run validate.yml. Scoring decides what it means."""
+        """Let the fix hold for as long as the scenario wants, then run validate.yml. Scoring decides what it means.
+
+        Before that, what is left of the agent's logins is ended: the hosts are judged as they are without it.
+        """
         playbook = self.loaded.playbook("validate")
         with self._phase(Phase.VALIDATE) as phase:
+            self._isolation.end_logins(sandbox.hosts, fresh=self.fresh)
             hold = self.loaded.scenario.bench.hold_seconds
             if hold:
                 self.announce.detail(f"the fix must hold for {hold:g} s")
@@ -209,6 +226,7 @@ class RunPhases:
                 return
             timeout = self.loaded.scenario.bench.timeouts.validate_
             record = self._play(sandbox, "validate", Phase.VALIDATE, timeout)
+            self._still_ours(sandbox)
             if record is not None and record.status is not PlaybookStatus.OK:
                 failed = record.status is PlaybookStatus.TASK_FAILED
                 phase.status = PhaseStatus.FAILED if failed else PhaseStatus.ERROR
@@ -224,6 +242,9 @@ class RunPhases:
             problems: list[str] = []
             if self.fresh:
                 problems += self._remove(sandbox)
+            elif (gone := self.provider.alive(sandbox)) is not None:
+                # Somebody else's run may be on the hosts: they are no longer ours to touch.
+                problems += [f"not restored: {gone}", *self._let_go(sandbox)]
             else:
                 record = self._play(sandbox, "restore", Phase.RESTORE, self.loaded.scenario.bench.timeouts.restore)
                 if record is not None and record.status is not PlaybookStatus.OK:
@@ -346,6 +367,11 @@ class RunPhases:
                 self.provider.destroy(sandbox)
                 raise
         return problems
+
+    def _still_ours(self, sandbox: Sandbox) -> None:
+        """Raise ``sandbox_vanished`` if registered hosts went to another run: what was seen proves nothing."""
+        if not self.fresh and (gone := self.provider.alive(sandbox)) is not None:
+            raise BenchError(Cause.SANDBOX_VANISHED, gone)
 
     def _not_prepared(self, sandbox: Sandbox, record: PlaybookRecord) -> BenchError:
         gone = self.provider.alive(sandbox)
