@@ -62,6 +62,7 @@ class Cause(StrEnum):
     GATEWAY_UNAVAILABLE = "gateway_unavailable"
 
     SANDBOX_NOT_CREATED = "sandbox_not_created"
+    HOST_QUARANTINED = "host_quarantined"
     SSH_NOT_UP = "ssh_not_up"
     PREPARE_FAILED = "prepare_failed"
     FLUSH_FAILED = "flush_failed"
@@ -73,6 +74,7 @@ class Cause(StrEnum):
     DATABASE_LOST = "database_lost"
     EVIDENCE_NOT_WRITTEN = "evidence_not_written"
     INTERRUPTED = "interrupted"
+    WORKER_DIED = "worker_died"
     HARNESS_BUG = "harness_bug"
 
     JOB_TIMED_OUT = "job_timed_out"
@@ -118,6 +120,7 @@ TABLE: Mapping[Cause, Row] = MappingProxyType(
         Cause.GATEWAY_UNAVAILABLE: _row("preflight", Verdict.USAGE, NONE, "the gateway does not answer"),
         # Before the agent was asked: not its fault, and safe to try again on a new sandbox.
         Cause.SANDBOX_NOT_CREATED: _row("provision", Verdict.ERROR, BOTH, "no sandbox", retry=True),
+        Cause.HOST_QUARANTINED: _row("provision", Verdict.ERROR, BOTH, "the host is out of use until it was checked"),
         Cause.SSH_NOT_UP: _row("provision prepare", Verdict.ERROR, BOTH, "the host does not answer SSH", retry=True),
         Cause.PREPARE_FAILED: _row("prepare", Verdict.ERROR, BOTH, "the incident could not be staged", retry=True),
         Cause.FLUSH_FAILED: _row("flush", Verdict.ERROR, BOTH, "the agents' memory was not flushed", retry=True),
@@ -129,6 +132,7 @@ TABLE: Mapping[Cause, Row] = MappingProxyType(
         Cause.DATABASE_LOST: _row(f"{_ANY} report", Verdict.ERROR, BOTH, "the database was lost during the run"),
         Cause.EVIDENCE_NOT_WRITTEN: _row(f"{_ANY} report", Verdict.ERROR, BOTH, "evidence could not be stored"),
         Cause.INTERRUPTED: _row(_ANY, Verdict.ERROR, BOTH, "the session was ended"),
+        Cause.WORKER_DIED: _row(_ANY, Verdict.ERROR, BOTH, "the process that made the run died"),
         Cause.HARNESS_BUG: _row(f"{_ANY} report", Verdict.ERROR, BOTH, "a fault of this plugin or of an extension"),
         # The agent's own.
         Cause.JOB_TIMED_OUT: _row("execute", Verdict.FAILURE, BOTH, "the job passed its deadline"),

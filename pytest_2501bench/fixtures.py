@@ -115,8 +115,12 @@ def gateway(request: pytest.FixtureRequest, scenario_run: Run) -> Gateway:
 
 @pytest.fixture(scope="class")
 def sandbox(request: pytest.FixtureRequest, scenario_run: Run, gateway: Gateway) -> Iterator[Sandbox]:
-    """Provide the hosts of this run, ready over SSH and registered; remove them, or put them back, at the end."""
+    """Provide the hosts of this run, ready over SSH and registered; remove them, or put them back, at the end.
+
+    With ``--keep-sandbox`` they are left up instead, and the summary says how to enter and remove them.
+    """
     from pytest_2501bench.errors import BenchError
+    from pytest_2501bench.keeping import keep_run, wanted
 
     phases = scenario_run.phases
     phases.attach(gateway)
@@ -125,8 +129,12 @@ def sandbox(request: pytest.FixtureRequest, scenario_run: Run, gateway: Gateway)
     except BenchError as exc:
         _lost(exc)
     yield made
+    interrupted = request.session.exitstatus is pytest.ExitCode.INTERRUPTED
     try:
-        phases.restore(made)
+        if wanted(scenario_run, interrupted=interrupted):
+            keep_run(scenario_run, made)
+        else:
+            phases.restore(made)
     except BenchError as exc:
         _left(request, exc)
 

@@ -15,9 +15,9 @@ def engine(
     port: Annotated[int, typer.Option(help="Port, 0 for any.")] = 2501,
     agent: Annotated[str, typer.Option(help="noop, oracle, command or package.module:factory.")] = "noop",
     agent_command: Annotated[str | None, typer.Option(metavar="PROGRAM", help="For --agent command.")] = None,
-    log_dir: Annotated[Path | None, typer.Option(help="Where agents' own output is kept.")] = None,
+    log_dir: Annotated[Path | None, typer.Option(help="Where agents' own output is kept. Default: nowhere.")] = None,
 ) -> None:
-    """Serve the engine API until Ctrl-C. Its key is taken from ENGINE_API_KEY; see docs/engine-api.md."""
+    """Run the local engine until Ctrl-C: the API that tickets go to. Its key is taken from ENGINE_API_KEY."""
     from pytest_2501bench.engine.server import serve
 
     # Agents inherit the environment in part; the key is not theirs.

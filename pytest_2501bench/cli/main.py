@@ -1,4 +1,4 @@
-"""The ``2501bench`` command: verbs beside pytest. Scenarios themselves are run by pytest."""
+"""The ``2501bench`` command: verbs beside pytest. ``start`` runs pytest, with the options of the vendor's runner."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 import pytest_2501bench
-from pytest_2501bench.cli import engine, registry, sandbox, schema, sync, validate
+from pytest_2501bench.cli import engine, hosts, program, registry, sandbox, schema, start, sync, validate
+
+_HELP = "Run operations agents through incidents, and what belongs to it: scenario files, results, sandboxes, engine."
 
 app = typer.Typer(
     name="2501bench",
-    help="Tools around `pytest scenarios/`: scenario files, results, sandboxes, the local engine.",
+    help=_HELP,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,28 +34,24 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Tools around `pytest scenarios/`: scenario files, results, sandboxes, the local engine."""
+    pass
 
 
-app.command("validate")(validate.validate)
-app.command("schema")(schema.schema)
-app.command("sync")(sync.sync)
-app.command("engine")(engine.engine)
+_options.__doc__ = _HELP
+
+app.command("start", cls=start.StartCommand, options_metavar="[OPTIONS] [-- PYTEST ARGUMENTS]")(start.start)
+app.command("validate", short_help="Check scenario files without running them.")(validate.validate)
+app.command("schema", short_help="The JSON Schema of scenario.json.")(schema.schema)
+app.command("sync", short_help="Bring what a crash left on disk into the database.")(sync.sync)
+app.command("engine", short_help="Run the local engine by hand.")(engine.engine)
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(registry.app, name="registry")
+app.add_typer(hosts.app, name="hosts")
 
 
 def main() -> None:
     """Run a verb. Exit status: 0 done, 1 something was found or is left, 2 wrong usage, 130 Ctrl-C."""
-    from pytest_2501bench.errors import BenchError, Verdict
-
-    try:
-        app()
-    except BenchError as exc:
-        typer.echo(f"2501bench: {exc}", err=True)
-        sys.exit(2 if exc.row.verdict is Verdict.USAGE else 1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(program.run(app, name="2501bench"))
 
 
 if __name__ == "__main__":

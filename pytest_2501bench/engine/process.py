@@ -10,7 +10,6 @@ import select
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from pathlib import Path
 import pytest_2501bench
 from pytest_2501bench.agents import keeper
 from pytest_2501bench.errors import BenchError, Cause
+from pytest_2501bench.scratch import make_scratch
 
 READY_SECONDS = 30.0
 GRACE_SECONDS = 35.0
@@ -34,7 +34,9 @@ serve_managed()
 """
 
 # Of no use to an engine; a program that it starts could print or store them.
-_WITHHELD = ("DATABASE_URL", "ENGINE_API_KEY", "ENGINE_URL", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PGPASSWORD")
+_WITHHELD = ("DATABASE_URL", "ENGINE_API_KEY", "ENGINE_URL", "PGPASSWORD")
+# An agent on this machine may read the engine's environment: which scenario runs is none of its business.
+_TELLING = ("BENCH_SCENARIOS", "PWD", "OLDPWD", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class LocalEngine:
         if self._process is not None:
             return
         self._work_dir.mkdir(parents=True, exist_ok=True)
-        self._scratch = tempfile.mkdtemp(prefix="2501-")
+        self._scratch = str(make_scratch("2501-"))
         control, self._control = os.pipe()
         # -P: a fastapi.py in the user's project must not take the place of the library.
         engine = [sys.executable, "-P", "-c", _PROGRAM, str(Path(pytest_2501bench.__file__).parents[1])]
@@ -99,7 +101,7 @@ class LocalEngine:
                 stderr=log,
                 start_new_session=True,
                 pass_fds=(control, null.fileno()),
-                env={name: value for name, value in os.environ.items() if name not in _WITHHELD}
+                env={name: value for name, value in os.environ.items() if name not in _WITHHELD + _TELLING}
                 | {"TMPDIR": self._scratch},
             )
         os.close(control)

@@ -11,7 +11,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from pytest_2501bench.engine.desk import Desk
 from pytest_2501bench.engine.orchestrator import DEADLINE_GRACE, Orchestrator
 from pytest_2501bench.engine.state import MemoryRepository
 from pytest_2501bench.errors import BenchError, Cause
+from pytest_2501bench.scratch import make_scratch
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ async def run(
 ) -> None:
     """Serve on *listener* until a signal comes or, if *parents* are given, until one of them is gone."""
     loop = asyncio.get_running_loop()
-    directory = Path(tempfile.mkdtemp(prefix="2501-"))
+    directory = make_scratch("2501-")
     repository = MemoryRepository()
     orchestrator = Orchestrator(repository, agent, log_directory or directory, deadline_grace=deadline_grace)
     app = create_app(Desk(repository, orchestrator, directory, same_machine), key)

@@ -28,6 +28,8 @@ from pytest_2501bench.evidence.model import (
     FailureRecord,
     HostRecord,
     JobRecord,
+    KeptRecord,
+    LeftRunning,
     PhaseRecord,
     PlaybookRecord,
     RunStarted,
@@ -151,6 +153,14 @@ class EvidenceLog:
     def warning(self, message: str) -> None:
         """Record something that the reader of the report must know and that changes no verdict."""
         self._write("warning", {"message": message})
+
+    def left_running(self, records: Sequence[LeftRunning]) -> None:
+        """Record what still ran on the hosts when the job was over; a second call replaces the first."""
+        self._write("left_running", {"processes": [record.model_dump(mode="json") for record in records]})
+
+    def kept(self, record: KeptRecord) -> None:
+        """Record that the hosts were left up on purpose."""
+        self._write("kept", record.model_dump(mode="json"))
 
     def finish(self, at: float | None = None) -> None:
         """Record that the run ended (Unix seconds; now by default): the evidence is whole. Closes the log."""

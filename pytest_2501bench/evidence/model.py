@@ -183,12 +183,30 @@ class AgentRecord(Record):
     host_id: str | None = None
 
 
+class LeftRunning(Record):
+    """A process that began on a host while the job ran, is no service, and still ran after it."""
+
+    host: str  # host_name
+    pid: int
+    kind: str  # open: its login was there; attached: it wrote to a login that was gone; detached: a daemon by hand
+    ended: bool  # before validation
+    command: str  # its first two words
+
+
 class FailureRecord(Record):
     """What kept the run from an ordinary end. See :data:`pytest_2501bench.errors.TABLE`."""
 
     cause: Cause
     phase: Phase | None
     message: str
+
+
+class KeptRecord(Record):
+    """The hosts were left up on purpose, in place of the restore phase."""
+
+    sandbox: str  # the provider's name of it
+    enter: tuple[str, ...]  # one command per host
+    remove: str  # the command that removes the hosts, or puts registered ones back
 
 
 class RunStarted(Record):
@@ -224,6 +242,8 @@ class Evidence(Record):
     job: JobRecord | None = None
     failure: FailureRecord | None = None
     warnings: tuple[str, ...] = ()
+    left_running: tuple[LeftRunning, ...] | None = None  # None: nobody looked
+    kept: KeptRecord | None = None
     finished_at: float | None = None
 
     def playbook(self, name: str, phase: Phase) -> PlaybookRecord | None:

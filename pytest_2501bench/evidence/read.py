@@ -15,6 +15,8 @@ from pytest_2501bench.evidence.model import (
     FailureRecord,
     HostRecord,
     JobRecord,
+    KeptRecord,
+    LeftRunning,
     PhaseRecord,
     PlaybookRecord,
     RunStarted,
@@ -76,6 +78,8 @@ class _Fold:
         self.job: JobRecord | None = None
         self.failure: FailureRecord | None = None
         self.warnings: list[str] = []
+        self.left_running: tuple[LeftRunning, ...] | None = None
+        self.kept: KeptRecord | None = None
         self.finished_at: float | None = None
 
     def add(self, number: int, entry: Any) -> None:
@@ -119,6 +123,10 @@ class _Fold:
                 self.failure = FailureRecord.model_validate(data)
             case "warning":
                 self.warnings.append(str(data["message"]))
+            case "left_running":
+                self.left_running = tuple(LeftRunning.model_validate(process) for process in data["processes"])
+            case "kept":
+                self.kept = KeptRecord.model_validate(data)
             case "finish":
                 self.finished_at = float(data["at"])
             case _:
@@ -137,5 +145,7 @@ class _Fold:
             job=self.job,
             failure=self.failure,
             warnings=tuple(self.warnings),
+            left_running=self.left_running,
+            kept=self.kept,
             finished_at=self.finished_at,
         )
