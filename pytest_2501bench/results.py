@@ -80,11 +80,11 @@ class Results:
 
     def finish(self) -> None:
         """Record the end of the benchmark, and tell others."""
-        from pytest_2501bench.errors import BenchError
-
         bench = self._state.session
         if bench is None or not (bench.reports or self._skipped):
             return
+        from pytest_2501bench.errors import BenchError
+
         if bench.reports:
             try:
                 bench.end()

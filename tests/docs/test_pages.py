@@ -94,7 +94,9 @@ def test_the_readme_names_every_option_with_its_environment_and_ini() -> None:
         cells = rows.pop((flag, f"`{option.env}`"), None)
         assert cells is not None, option.name
         assert cells[2] == (f"`bench_{option.name}`" if option.flag and option.ini else "–"), option.name
-        if isinstance(option.default, str | int | Path):
+        if isinstance(option.default, bool):
+            assert cells[3] == ("yes" if option.default else "no"), option.name
+        elif isinstance(option.default, str | int | Path):
             assert str(option.default) in cells[3], option.name
     assert {flag for flag, _ in rows} == {"`--bench-env-file`", "`--bench-check`"}
 

@@ -22,6 +22,8 @@ OURS = {
     "pytest_2501bench.interrupt",
     "pytest_2501bench.options",
     "pytest_2501bench.plugin",
+    "pytest_2501bench.preflight",
+    "pytest_2501bench.results",
     "pytest_2501bench.state",
     "pytest_2501bench.wiring",
 }

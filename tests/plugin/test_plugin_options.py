@@ -21,7 +21,11 @@ VALUES: dict[str, tuple[str, ...]] = {
     "iterations": ("1", "2", "3", "4"),
     "infra_retries": ("0", "1", "2", "3"),
     "agent": ("oracle", "noop", "other", "more"),
+    "incus_vm": ("yes", "no", "true", "false"),
+    "keep_sandbox": ("all", "failed", "none", "all"),
+    "parallel_ram_cap": ("1", "2.5", "30", "4"),
 }
+PATHS = ("bench_dir", "hosts", "vm_templates_path")
 
 
 def values_of(option: Option) -> tuple[str, ...]:
@@ -84,7 +88,7 @@ def test_the_nearest_place_wins_and_is_named(folder: Path, data: st.DataObject) 
         }[place]
         assert settings.sources[option.name] == source
         found = getattr(settings, option.name)
-        assert found == (folder / text if option.name == "bench_dir" else option.parse(text))
+        assert found == (folder / text if option.name in PATHS else option.parse(text))
 
 
 def test_without_anything_all_are_defaults() -> None:
