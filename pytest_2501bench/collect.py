@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_2501bench.extensions import checks_of, validators_of
+from pytest_2501bench.matrix import Variant, run_name, variants
 from pytest_2501bench.state import STATE
 
 if TYPE_CHECKING:
     from pytest_2501bench.scenario.model import LoadedScenario
 
 SCENARIO_FILE = "scenario.json"
+_PLAIN = Variant()
 
 
 def task_validation(report: Any) -> None:
@@ -91,26 +93,40 @@ class ScenarioFile(pytest.Module):
         self.extra_keyword_matches.update((key, *self.loaded.scenario.tags))
         try:
             for number in range(1, state.settings.iterations + 1):
-                yield ScenarioRun.from_parent(self, name=f"run{number}", loaded=self.loaded, iteration=number)
+                for variant in variants(state.settings.matrix):
+                    name = run_name(number, variant.name)
+                    yield ScenarioRun.from_parent(
+                        self, name=name, loaded=self.loaded, iteration=number, variant=variant
+                    )
         except pytest.UsageError as exc:  # two checks of one name
             raise self.CollectError(str(exc)) from None
 
 
 class ScenarioRun(pytest.Class):
-    """One iteration of one scenario: everything below it shares one sandbox, one job and one report."""
+    """One iteration of one scenario, in one variant: everything below it shares one sandbox, one job and one report."""
 
     loaded: LoadedScenario
     iteration: int
+    variant: Variant
     checks: dict[str, Callable[..., Any]]
 
     @classmethod
     def from_parent(  # type: ignore[override]
-        cls, parent: Any, *, name: str, loaded: LoadedScenario, iteration: int, **kw: Any
+        cls,
+        parent: Any,
+        *,
+        name: str,
+        loaded: LoadedScenario,
+        iteration: int,
+        variant: Variant = _PLAIN,
+        **kw: Any,
     ) -> ScenarioRun:
         """Make the node with its gates and the further checks of other plugins."""
         self: ScenarioRun = super().from_parent(parent, name=name, **kw)
         self.loaded = loaded
         self.iteration = iteration
+        self.variant = variant
+        self.extra_keyword_matches.update(value for value in variant.name.split(",") if value)
         self.checks = GATES | checks_of(self)
         # Static, else pytest takes the first argument of a check for `self` and does not pass that fixture.
         self.obj = type(name, (), {check: staticmethod(function) for check, function in self.checks.items()})

@@ -86,6 +86,7 @@ def scenario_run(request: pytest.FixtureRequest, scenario: LoadedScenario) -> It
             session,
             scenario,
             iteration=node.iteration,
+            variant=node.variant,
             nodeid=node.nodeid,
             announce=announcer_of(request.config),
             interrupts=(pytest.exit.Exception,),

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_2501bench.matrix import axes
+
 if TYPE_CHECKING:
     import pytest
 
@@ -95,6 +97,7 @@ class Option:
     ini: bool = True
     secret: bool = False
     switch: bool = False  # the flag takes no value
+    many: bool = False  # the flag may be repeated; its values are joined with blanks
 
 
 OPTIONS: Final[tuple[Option, ...]] = (
@@ -202,6 +205,17 @@ OPTIONS: Final[tuple[Option, ...]] = (
     ),
     Option("specialty", "--specialty", "BENCH_SPECIALTY", None, "Specialty of the agents, in place of the scenario's."),
     Option(
+        "matrix",
+        "--matrix",
+        "BENCH_MATRIX",
+        (),
+        "Run every selected scenario once per value of main-engine, secondary-engine or specialty, with ids like "
+        "run1@VALUE. May be repeated, for every combination.",
+        "AXIS=VALUE,VALUE",
+        axes,
+        many=True,
+    ),
+    Option(
         "infra_retries",
         "--infra-retries",
         "BENCH_INFRA_RETRIES",
@@ -259,6 +273,7 @@ class Settings:
     main_engine: str | None
     secondary_engine: str | None
     specialty: str | None
+    matrix: tuple[str, ...]
     infra_retries: int
     bench_dir: Path
     mirror: str | None
@@ -295,7 +310,7 @@ class Settings:
             if option.secret:
                 shown = "(set)"
             elif isinstance(value, tuple):
-                shown = shlex.join(value) if option.name == "agent_command" else ",".join(value)
+                shown = {"agent_command": shlex.join, "matrix": " ".join}.get(option.name, ",".join)(value)
             else:
                 shown = str(value)
             rows.append((option.name.replace("_", " "), shown, self.sources.get(option.name, "default")))
@@ -320,7 +335,11 @@ def add_options(parser: pytest.Parser) -> None:
     for option in OPTIONS:
         if option.flag is not None:
             # Neither type nor choices: values from all sources are checked in one place, with their source named.
-            how = {"action": "store_const", "const": "yes"} if option.switch else {"metavar": option.metavar}
+            how: dict[str, Any] = {"metavar": option.metavar}
+            if option.switch:
+                how = {"action": "store_const", "const": "yes"}
+            elif option.many:
+                how["action"] = "append"
             add(option.flag, dest=f"bench_{option.name}", default=None, help=option.help, **how)
             if option.ini:
                 parser.addini(f"bench_{option.name}", option.help, default=None)
@@ -398,6 +417,13 @@ def resolve(
         values["agent"] = "oracle"
     if values["agent"] == "command" and values["agent_command"] is None:
         raise OptionError(f"{sources['agent']} command: needs --agent-command PROGRAM.")
+    for axis, _, chosen in (word.partition("=") for word in values["matrix"]):
+        name = axis.replace("-", "_")
+        if values[name] is not None:
+            raise OptionError(
+                f"--matrix {axis}={chosen} (from {sources['matrix']}): {axis} is {values[name]} already "
+                f"(from {sources[name]}). Give one of the two."
+            )
     for name in ("bench_dir", "hosts", "vm_templates_path"):
         if values[name] is not None:  # an absolute path stays what it is
             values[name] = root / values[name]
@@ -409,6 +435,7 @@ def settings_of(config: pytest.Config) -> Settings:
     import pytest
 
     flags = {option.name: config.getoption(f"bench_{option.name}", None) for option in OPTIONS if option.flag}
+    flags |= {option.name: " ".join(flags[option.name]) for option in OPTIONS if option.many and flags[option.name]}
     ini = {option.name: config.getini(f"bench_{option.name}") for option in OPTIONS if option.flag and option.ini}
     env_file = config.getoption("bench_env_file", None) or config.getini("bench_env_file")
     try:

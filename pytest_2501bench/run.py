@@ -12,6 +12,7 @@ from pytest_2501bench.evidence.folder import run_dir
 from pytest_2501bench.evidence.log import EvidenceLog, read_evidence, write_report
 from pytest_2501bench.evidence.model import Evidence, FailureRecord, RunStarted
 from pytest_2501bench.ids import new_id
+from pytest_2501bench.matrix import Variant, run_name
 from pytest_2501bench.phases import Announcer, RunPhases
 from pytest_2501bench.report.build import build_report
 from pytest_2501bench.report.model import CheckResult, ScenarioReport
@@ -64,6 +65,7 @@ class Run:
         loaded: LoadedScenario,
         *,
         iteration: int,
+        variant: Variant,
         nodeid: str,
         announce: Announcer,
         interrupts: tuple[type[Exception], ...] = (),
@@ -76,6 +78,7 @@ class Run:
             session: what the session's runs share.
             loaded: the scenario.
             iteration: from 1.
+            variant: what ``--matrix`` overrides in it.
             nodeid: how pytest names the run.
             announce: is told of each phase.
             interrupts: exceptions that end the session, as KeyboardInterrupt does, and are nobody's fault.
@@ -85,10 +88,10 @@ class Run:
             BenchError: ``evidence_not_written``.
         """
         settings = session.settings
-        label = f"{loaded.scenario.key} run{iteration}"
+        label = f"{loaded.scenario.key} {run_name(iteration, variant.name)}"
         memory = _memory(session, loaded, label, announce)
         try:
-            log = _begun(session, loaded, iteration, nodeid)
+            log = _begun(session, loaded, iteration, variant, nodeid)
         except BaseException:
             _release(memory)
             announce.done()
@@ -102,9 +105,9 @@ class Run:
             store=None if session.worker else session.store,
             announce=announce,
             oracle=session.oracle,
-            main_engine=settings.main_engine,
-            secondary_engine=settings.secondary_engine,
-            specialty=settings.specialty,
+            main_engine=variant.main_engine or settings.main_engine,
+            secondary_engine=variant.secondary_engine or settings.secondary_engine,
+            specialty=variant.specialty or settings.specialty,
             retries=settings.infra_retries,
             interrupts=interrupts,
         )
@@ -212,10 +215,10 @@ def _release(memory: RamTicket | None) -> None:
         memory.release()
 
 
-def _begun(session: BenchSession, loaded: LoadedScenario, iteration: int, nodeid: str) -> EvidenceLog:
+def _begun(session: BenchSession, loaded: LoadedScenario, iteration: int, variant: Variant, nodeid: str) -> EvidenceLog:
     settings, scenario = session.settings, loaded.scenario
     return EvidenceLog.create(
-        run_dir(settings.bench_dir, session.benchmark_id, scenario.key, iteration),
+        run_dir(settings.bench_dir, session.benchmark_id, scenario.key, iteration, variant=variant.name),
         RunStarted(
             run_id=new_id("run"),
             benchmark_id=session.benchmark_id,
@@ -225,18 +228,18 @@ def _begun(session: BenchSession, loaded: LoadedScenario, iteration: int, nodeid
             mode=settings.mode,
             gateway=settings.gateway,
             agent=settings.agent,
-            main_engine=settings.main_engine,
-            secondary_engine=settings.secondary_engine,
-            specialty=settings.specialty,
+            main_engine=variant.main_engine or settings.main_engine,
+            secondary_engine=variant.secondary_engine or settings.secondary_engine,
+            specialty=variant.specialty or settings.specialty,
             started_at=time.time(),
             scenario=scenario.model_dump(mode="json", by_alias=True, exclude_defaults=True),
-            version_key=_version_key(session, loaded),
+            version_key=_version_key(session, loaded, variant),
             has_validate=loaded.playbook("validate") is not None,
         ),
     )
 
 
-def _version_key(session: BenchSession, loaded: LoadedScenario) -> dict[str, str]:
+def _version_key(session: BenchSession, loaded: LoadedScenario, variant: Variant) -> dict[str, str]:
     settings = session.settings
     key = dict(loaded.digests)
     names = sorted({host.template or "debian-base" for host in loaded.scenario.hosts} or {"debian-base"})
@@ -245,7 +248,7 @@ def _version_key(session: BenchSession, loaded: LoadedScenario) -> dict[str, str
     key["template"] = ",".join(f"{name}-{known[name].fingerprint()}" if name in known else name for name in names)
     key["mode"] = settings.mode
     for name in ("agent", "main_engine", "secondary_engine", "specialty"):
-        value = getattr(settings, name)
+        value = getattr(variant, name, None) or getattr(settings, name)
         if value is not None:
             key[name] = value
     return key

@@ -78,6 +78,14 @@ def start(
     specialty: Annotated[
         str | None, typer.Option("--specialty", metavar="NAME", help="Specialty of the agents, not the scenario's.")
     ] = None,
+    matrix: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--matrix",
+            metavar="AXIS=VALUE,VALUE",
+            help="Each scenario once per value of main-engine, secondary-engine or specialty.",
+        ),
+    ] = None,
     parallel: Annotated[
         str | None,
         typer.Option(
@@ -146,6 +154,7 @@ def start(
         main_engine=main_engine,
         secondary_engine=secondary_engine,
         specialty=specialty,
+        matrix=" ".join(matrix or ()) or None,
         parallel_ram_cap=parallel_ram_cap,
         agent=agent,
         agent_command=agent_command,

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import pytest
 
 from pytest_2501bench.errors import BenchError, Cause
+from pytest_2501bench.matrix import run_name_of
 
 _STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -90,7 +91,7 @@ class Transcript:
         except BenchError as exc:
             self.debug(str(exc))
             return
-        self.debug(f"{evidence.run.key} run{evidence.run.iteration}: {folder}")
+        self.debug(f"{evidence.run.key} {run_name_of(evidence.run.nodeid)}: {folder}")
         for phase in evidence.phases:
             self.debug(f"  {phase.name} {phase.status} {phase.seconds:.3f} s {phase.message}".rstrip())
         for task in (evidence.job.tasks or ()) if evidence.job is not None else ():

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pytest_2501bench.errors import BenchError, Cause, Phase
 from pytest_2501bench.evidence.model import Record
 from pytest_2501bench.evidence.owner import OWNER_FILE, owner_alive, owner_line
+from pytest_2501bench.matrix import run_name
 from pytest_2501bench.report.model import Benchmark, ScenarioReport
 
 RUNS = "runs"
@@ -54,13 +55,15 @@ def benchmark_dir(bench_dir: Path, benchmark_id: str) -> Path:
     return bench_dir / RUNS / benchmark_id
 
 
-def run_dir(bench_dir: Path, benchmark_id: str, key: str, iteration: int, attempt: int = 1) -> Path:
+def run_dir(
+    bench_dir: Path, benchmark_id: str, key: str, iteration: int, attempt: int = 1, *, variant: str = ""
+) -> Path:
     """Return the folder of one run: the same for every process that would run it, so that only one can make it.
 
     *attempt* counts retries after infrastructure faults, each with evidence of its own.
     """
-    # "+" and no other separator: keys cannot contain it, so no two runs share a folder.
-    name = f"{key.replace('/', '+')}+run{iteration}" + (f"+attempt{attempt}" if attempt > 1 else "")
+    # "+" and no other separator: keys and variants cannot contain it, so no two runs share a folder.
+    name = f"{key}+{run_name(iteration, variant)}".replace("/", "+") + (f"+attempt{attempt}" if attempt > 1 else "")
     return benchmark_dir(bench_dir, benchmark_id) / name
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pytest_2501bench.errors import Gate
+from pytest_2501bench.matrix import run_name_of
 from pytest_2501bench.report.model import ScenarioReport
 from pytest_2501bench.scoring.model import GateResult, Status
 
@@ -58,4 +59,4 @@ def rules_passed(gate: GateResult) -> str:
 
 def run_name(report: ScenarioReport) -> str:
     """Return ``nginx/001-broken-config run1``."""
-    return f"{report.key} run{report.iteration}"
+    return f"{report.key} {run_name_of(report.nodeid)}"

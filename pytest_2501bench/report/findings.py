@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Final
 
 from pytest_2501bench.errors import TABLE, Gate, Verdict
+from pytest_2501bench.matrix import variant_of
 from pytest_2501bench.report.figures import GATE_NAME
 from pytest_2501bench.report.model import Benchmark, ScenarioReport
 from pytest_2501bench.scoring.model import GateResult, RuleResult, Status
@@ -145,6 +146,9 @@ def rerun_command(report: ScenarioReport, benchmark: Benchmark) -> str:
     ):
         if value:
             words += [option, value]
+    matrix = benchmark.settings.get("matrix")
+    for axis in _strings(matrix) if variant_of(report.nodeid) else ():
+        words += ["--matrix", axis]
     if report.iteration > 1:
         words += ["--iter", str(report.iteration)]
     return shlex.join(words)

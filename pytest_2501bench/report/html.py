@@ -14,6 +14,7 @@ import pytest
 from pytest_html import extras
 
 from pytest_2501bench.errors import Gate
+from pytest_2501bench.matrix import run_name
 from pytest_2501bench.report.figures import GATE_NAME, percent, seconds, tokens
 from pytest_2501bench.report.html_section import rates_table, run_section, stylesheet
 from pytest_2501bench.report.plain import one_line
@@ -85,7 +86,7 @@ def row_cells(user_properties: Sequence[Sequence[object]]) -> list[str]:
     names: dict[str, str] = {each.value: name for each, name in GATE_NAME.items()}
     score, time, used = (_number(values.get(name)) for name in ("compliance_score", "duration", "tokens"))
     shown = (
-        _words(f"{values['key']} run{values.get('iteration', '1')}"),
+        _words(f"{values['key']} {run_name(int(values.get('iteration', 1)), values.get('variant', ''))}"),
         _words(names.get(gate, gate)),
         _figure(score, percent) if gate == Gate.COMPLIANCE.value and values.get("status") != "error" else "",
         _figure(time, seconds),

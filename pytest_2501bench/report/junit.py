@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pytest_2501bench.errors import Gate
+from pytest_2501bench.matrix import variant_of
 from pytest_2501bench.report.model import ScenarioReport
 from pytest_2501bench.report.plain import one_line
 
@@ -27,6 +28,7 @@ def properties(report: ScenarioReport, gate: Gate | None) -> list[tuple[str, str
         ("reason", result and result.reason),
         ("cause", result and result.cause),
         ("iteration", report.iteration),
+        ("variant", variant_of(report.nodeid) or None),
         ("mode", report.mode),
         ("gateway", report.gateway),
         ("agent", report.agent),

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from pytest_2501bench.matrix import MARK, run_name_of, variant_of
 from pytest_2501bench.report.figures import cost, rules_passed, run_name, seconds, tokens
 from pytest_2501bench.report.findings import Artifacts, Finding, advice, find, loss, rerun_command
 from pytest_2501bench.report.model import Benchmark, ScenarioReport
 from pytest_2501bench.report.plain import one_line
-from pytest_2501bench.report.totals import by_scenario, totals
+from pytest_2501bench.report.totals import by_scenario, by_variant, totals
 from pytest_2501bench.scoring.model import GateResult, RuleResult, Status
 
 ROWS: Final = 200
@@ -96,6 +97,9 @@ def _rates(reports: Sequence[ScenarioReport]) -> str:
     sums = totals(reports)
     text = "| rate | | of |\n|---|---:|---|\n"
     text += "".join(f"| {rate.name} | **{rate.value}** | {rate.basis} |\n" for rate in sums.rates)
+    for name, runs in by_variant(reports) if len(by_variant(reports)) > 1 else ():
+        rates = totals(runs).rates
+        text += "".join(f"| {prose(MARK + name)}: {rate.name} | {rate.value} | {rate.basis} |\n" for rate in rates)
     used = [seconds(sums.seconds)]
     if sums.tokens is not None:
         used.append(f"{tokens(sums.tokens)} tokens")
@@ -111,12 +115,14 @@ def _runs(reports: Sequence[ScenarioReport]) -> str:
     for runs in [[run] for run in reports] if detailed else by_scenario(reports):
         sums, run = totals(runs), runs[0]
         verdicts = (
-            (f"run{run.iteration}", _verdict(run.task_validation), _verdict(run.compliance))
+            (run_name_of(run.nodeid), _verdict(run.task_validation), _verdict(run.compliance))
             if detailed
             else (str(len(runs)), *(f"{rate.value}, {rate.basis}" for rate in sums.rates[:2]))
         )
         used = (seconds(sums.seconds), tokens(sums.tokens), prose(cost(sums.cost_usd)))
-        text += f"| {' | '.join((prose(run.key), *verdicts, *used))} |\n"
+        variant = variant_of(run.nodeid)
+        name = run.key if detailed or not variant else f"{run.key} {MARK}{variant}"
+        text += f"| {' | '.join((prose(name), *verdicts, *used))} |\n"
     return text
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from rich.cells import cell_len
 
+from pytest_2501bench.matrix import MARK, run_name_of, variant_of
 from pytest_2501bench.report.figures import cost, rules_passed, seconds, tokens
 from pytest_2501bench.report.lines import STYLE_OF, Line, Part, Style, line
 from pytest_2501bench.report.model import ScenarioReport
@@ -39,7 +40,7 @@ def results_table(reports: Sequence[ScenarioReport], width: int) -> list[Line]:
     rows = [[run] for run in reports] if detailed else by_scenario(reports)
     verdict = _judged if detailed else _counted
     columns = [
-        _Column(("", "run"), False, lambda runs: Part(f"run{runs[0].iteration}"))
+        _Column(("", "run"), False, lambda runs: Part(run_name_of(runs[0].nodeid)))
         if detailed
         else _Column(("", "runs"), True, lambda runs: Part(str(len(runs)))),
         _Column(("task", "validation"), False, lambda runs: verdict(runs, 0)),
@@ -53,8 +54,13 @@ def results_table(reports: Sequence[ScenarioReport], width: int) -> list[Line]:
     if used.cost_usd is not None:
         columns.append(_Column(("", "cost"), True, lambda runs: Part(cost(totals(runs).cost_usd))))
     return _layout(
-        [(one_line(runs[0].key), [column.cell(runs) for column in columns]) for runs in rows], columns, width
+        [(_heading(runs[0], detailed), [column.cell(runs) for column in columns]) for runs in rows], columns, width
     )
+
+
+def _heading(run: ScenarioReport, detailed: bool) -> str:
+    variant = variant_of(run.nodeid)
+    return one_line(run.key) + (f" {MARK}{variant}" if variant and not detailed else "")
 
 
 def _layout(rows: Sequence[tuple[str, Sequence[Part]]], columns: Sequence[_Column], width: int) -> list[Line]:

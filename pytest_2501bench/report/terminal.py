@@ -8,6 +8,7 @@ from typing import Final
 
 from rich.cells import cell_len
 
+from pytest_2501bench.matrix import MARK
 from pytest_2501bench.report.figures import GATE_NAME, cost, rules_passed, run_name, seconds, tokens
 from pytest_2501bench.report.findings import (
     Artifacts,
@@ -23,7 +24,7 @@ from pytest_2501bench.report.lines import STYLE_OF, Line, Part, Style, as_text, 
 from pytest_2501bench.report.model import Benchmark, ScenarioReport
 from pytest_2501bench.report.plain import one_line
 from pytest_2501bench.report.table import results_table
-from pytest_2501bench.report.totals import totals
+from pytest_2501bench.report.totals import by_variant, totals
 from pytest_2501bench.scoring.model import GateResult, RuleResult, Status
 
 SHOWN: Final = 20
@@ -157,7 +158,18 @@ def _rates(reports: Sequence[ScenarioReport], width: int) -> list[Line]:
         used += f", {tokens(sums.tokens)} tokens"
     if sums.cost_usd is not None:
         used += f", {cost(sums.cost_usd)}"
-    return [*lines, line(used)]
+    return [*lines, *_variants(reports, width), line(used)]
+
+
+def _variants(reports: Sequence[ScenarioReport], width: int) -> list[Line]:
+    """Give the same rates for each variant of a matrix: those of all together say nothing about any of them."""
+    lines: list[Line] = []
+    for name, runs in by_variant(reports) if len(by_variant(reports)) > 1 else ():
+        lines += [line(), line(Part(f"{MARK}{name}", Style.STRONG))]
+        for rate in totals(runs).rates:
+            head = f"{rate.name:<15}{rate.value:>7}  "
+            lines += [line(head, *_wrapped(rate.basis, width - len(head), "")[:1])]
+    return lines
 
 
 def _finding(finding: Finding, benchmark: Benchmark, artifacts: Artifacts, width: int) -> list[Line]:

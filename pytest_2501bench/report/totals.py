@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Final
 
 from pytest_2501bench.errors import Cause
+from pytest_2501bench.matrix import variant_of
 from pytest_2501bench.report.figures import percent
 from pytest_2501bench.report.model import ScenarioReport
 from pytest_2501bench.scoring.model import GateResult, Status
@@ -74,9 +75,20 @@ def totals(reports: Sequence[ScenarioReport]) -> Totals:
 
 
 def by_scenario(reports: Sequence[ScenarioReport]) -> list[list[ScenarioReport]]:
-    """Return the runs of each scenario, scenarios in the order of their keys."""
-    ordered = sorted(reports, key=lambda run: run.key)
-    return [list(runs) for _, runs in groupby(ordered, key=lambda run: run.key)]
+    """Return the runs of each scenario and variant, scenarios in the order of their keys."""
+
+    def place(run: ScenarioReport) -> tuple[str, str]:
+        return run.key, variant_of(run.nodeid)
+
+    return [list(runs) for _, runs in groupby(sorted(reports, key=place), key=place)]
+
+
+def by_variant(reports: Sequence[ScenarioReport]) -> list[tuple[str, list[ScenarioReport]]]:
+    """Return the runs of each variant of ``--matrix``, in the order in which they came; one nameless without it."""
+    found: dict[str, list[ScenarioReport]] = {}
+    for run in reports:
+        found.setdefault(variant_of(run.nodeid), []).append(run)
+    return list(found.items())
 
 
 def lacks_evidence(gate: GateResult) -> bool:

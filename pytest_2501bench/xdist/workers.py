@@ -13,6 +13,7 @@ import pytest
 
 from pytest_2501bench.errors import BenchError
 from pytest_2501bench.extensions import providers_of, validators_of
+from pytest_2501bench.matrix import variants
 from pytest_2501bench.options import Settings, settings_of
 from pytest_2501bench.sandbox.protocol import KeptHosts, SandboxProvider
 from pytest_2501bench.sandbox.ram import gigabytes, needed_gb
@@ -152,7 +153,7 @@ def _outlook(provider: SandboxProvider, settings: Settings, loaded: Sequence[Loa
         needed_gb(provider, host_specs(each, fresh))
         for each in loaded
         if form_obstacle(each, fresh) is None
-        for _ in range(settings.iterations)
+        for _ in range(settings.iterations * len(variants(settings.matrix)))
     ]
     return Outlook(
         runs_gb=tuple(sorted(runs, reverse=True)),

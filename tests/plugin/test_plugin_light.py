@@ -20,6 +20,7 @@ OURS = {
     "pytest_2501bench.hooks",
     "pytest_2501bench.html_wiring",
     "pytest_2501bench.interrupt",
+    "pytest_2501bench.matrix",
     "pytest_2501bench.options",
     "pytest_2501bench.plugin",
     "pytest_2501bench.preflight",
