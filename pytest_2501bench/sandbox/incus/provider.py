@@ -154,8 +154,7 @@ class IncusProvider:
         sandbox = self._bring_up([Wanted(spec, template, source)])
         try:
             host, instance = sandbox.hosts[0], f"{sandbox.name}-1"
-            for part in template.chain:
-                provision(host, part, progress)
+            provision(host, template, progress)
             subprocess.run(ssh_argv(host.ssh, _SCRUB), stdin=subprocess.DEVNULL, capture_output=True, check=True)
             self.server.run("PUT", f"/1.0/instances/{instance}/state", {"action": "stop", "timeout": 60})
             yield instance
