@@ -126,19 +126,6 @@ def test_a_prepare_that_ansible_does_not_play_loses_the_run(
     assert message(project) == snapshot
 
 
-@pytest.mark.parametrize("text", [REJECTED, NO_HOSTS], ids=["rejected", "matches no hosts"])
-def test_a_validate_that_ansible_does_not_play_is_no_verdict_and_compliance_stands(
-    project: Project, text: str, snapshot: SnapshotAssertion
-) -> None:
-    folder = project.scenario("nginx/001", bench=None)
-    (folder / "validate.yml").write_text(text)
-    outcome = project.run("-v")
-    outcome.counts(passed=1, errors=1)
-    outcome.result.stdout.fnmatch_lines(["*::task_validation ERROR*", "*::compliance PASSED*"])
-    assert project.report().task_validation.cause == "validate_broken"
-    assert project.normal(project.report().task_validation.reason) == snapshot
-
-
 def message(project: Project) -> str:
     return project.normal(project.report().failure_message)
 

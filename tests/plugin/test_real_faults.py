@@ -107,6 +107,24 @@ def test_a_host_that_stops_answering_before_it_is_prepared(
     assert real.normal(report.failure_message) == snapshot
 
 
+REJECTED = FINE.replace("ansible.builtin.raw: 'true'", "no.such.module:\n        a: 1").replace(
+    "Fine", "No such module"
+)
+NO_HOSTS = FINE.replace("hosts: all", "hosts: databases")
+
+
+@pytest.mark.parametrize("text", [REJECTED, NO_HOSTS], ids=["rejected", "matches no hosts"])
+def test_a_validate_that_ansible_does_not_play_is_no_verdict_and_compliance_stands(
+    real: Project, text: str, snapshot: SnapshotAssertion
+) -> None:
+    playbook(real.scenario("host/001", bench=None), "validate", text)
+    outcome = run(real)
+    outcome.counts(passed=1, errors=1)
+    outcome.result.stdout.fnmatch_lines(["*::task_validation ERROR*", "*::compliance PASSED*"])
+    assert real.report().task_validation.cause == "validate_broken"
+    assert real.normal(real.report().task_validation.reason) == snapshot
+
+
 def test_a_host_that_dies_while_the_agent_works(
     real: Project, monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion
 ) -> None:
