@@ -82,13 +82,14 @@ def test_an_interrupt_while_the_fix_must_hold(project: Project) -> None:
     project.conftest("""
 import time
 
+real = time.sleep
+
 def interrupted(seconds):
-    raise KeyboardInterrupt
+    if seconds == 60:
+        raise KeyboardInterrupt
+    real(seconds)
 
 def pytest_runtestloop(session):
-    import pytest_2501bench.phases
-    session.config.stash.setdefault
-    real = time.sleep
     time.sleep = interrupted
     session.config.add_cleanup(lambda: setattr(time, "sleep", real))
 """)
