@@ -16,6 +16,7 @@ import pytest
 from pytest_2501bench.extensions import checks_of, validators_of
 from pytest_2501bench.matrix import Variant, run_name, variants
 from pytest_2501bench.state import STATE
+from pytest_2501bench.verdict import RequirementItem, items_of
 
 if TYPE_CHECKING:
     from pytest_2501bench.scenario.model import LoadedScenario
@@ -57,8 +58,8 @@ class ScenarioFile(pytest.Module):
         self.extra_keyword_matches.add("/".join(path.parent.parts[-2:]))
         return self
 
-    def collect(self) -> Iterator[ScenarioRun]:
-        """Load the scenario and yield its runs.
+    def collect(self) -> Iterator[ScenarioRun | RequirementItem]:
+        """Load the scenario and yield its runs, and the verdict on them if something is required.
 
         Raises:
             CollectError: the file breaks the contract; one line per problem.
@@ -98,6 +99,7 @@ class ScenarioFile(pytest.Module):
                     yield ScenarioRun.from_parent(
                         self, name=name, loaded=self.loaded, iteration=number, variant=variant
                     )
+            yield from items_of(self, self.loaded, variants(state.settings.matrix))
         except pytest.UsageError as exc:  # two checks of one name
             raise self.CollectError(str(exc)) from None
 
@@ -191,7 +193,7 @@ def regroup(items: list[pytest.Item]) -> None:
     """Put the checks of each run next to each other again, where the first of them stands.
 
     A plugin that shuffles items would otherwise tear a run's class-scoped fixtures down and set them up again: a second
-    run.
+    run. A verdict comes after all runs that it is on.
     """
 
     def run_of(item: pytest.Item) -> str:
@@ -200,4 +202,12 @@ def regroup(items: list[pytest.Item]) -> None:
     first: dict[str, int] = {}
     for position, item in enumerate(items):
         first.setdefault(run_of(item), position)
-    items.sort(key=lambda item: first[run_of(item)])
+    last = {item.nodeid.partition("::")[0]: first[run_of(item)] for item in items if isinstance(item, Check)}
+
+    def place(item: pytest.Item) -> tuple[int, bool]:
+        own = first[run_of(item)]
+        if not isinstance(item, RequirementItem):
+            return own, False
+        return max(own, last.get(item.nodeid.partition("::")[0], own)), True
+
+    items.sort(key=place)

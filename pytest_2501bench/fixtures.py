@@ -75,10 +75,11 @@ def scenario_run(request: pytest.FixtureRequest, scenario: LoadedScenario) -> It
     from pytest_2501bench.errors import BenchError
     from pytest_2501bench.evidence.log import AlreadyRun
     from pytest_2501bench.run import Run, skip_reason
+    from pytest_2501bench.verdict import nothing_left_to_decide
 
     node = _node(request)
     session = session_of(request.config)
-    reason = skip_reason(session, scenario)
+    reason = skip_reason(session, scenario) or nothing_left_to_decide(request.config, scenario, node.variant)
     if reason is not None:
         pytest.skip(reason)
     try:

@@ -76,6 +76,15 @@ def _keep(text: str) -> str:
     return text
 
 
+def _requirements(text: str) -> tuple[str, ...]:
+    from pytest_2501bench.statistics.repetition import Requirement
+
+    found = tuple(str(Requirement.parse(word)) for word in text.split())
+    if not found:
+        raise ValueError("must be like pass-rate>=0.9")
+    return found
+
+
 DATABASE_FILE: Final = "results.db"
 """The default database, in the bench directory."""
 
@@ -216,6 +225,27 @@ OPTIONS: Final[tuple[Option, ...]] = (
         many=True,
     ),
     Option(
+        "require",
+        "--require",
+        "BENCH_REQUIRE",
+        (),
+        "What the runs of each scenario must reach together: pass-rate>=0.9, compliance>=95%%, both>=0.8, pass@3>=0.9, "
+        "pass^3>=0.5; with TAG: before it, only scenarios with that key or tag. May be repeated. Single red runs then "
+        "decide nothing; an item 'verdict' per scenario does.",
+        "[TAG:]RATE>=NUMBER",
+        _requirements,
+        many=True,
+    ),
+    Option(
+        "stop_when_decided",
+        "--stop-when-decided",
+        "BENCH_STOP_WHEN_DECIDED",
+        False,
+        "Skip the iterations of a scenario that can no longer change its verdict.",
+        parse=_truth,
+        switch=True,
+    ),
+    Option(
         "infra_retries",
         "--infra-retries",
         "BENCH_INFRA_RETRIES",
@@ -250,7 +280,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
 )
 
 
-_QUIET: Final = frozenset({"infra_retries", "incus_vm", "keep_sandbox"})
+_QUIET: Final = frozenset({"infra_retries", "incus_vm", "keep_sandbox", "stop_when_decided"})
 """Not shown in the report header while they are as by default."""
 
 
@@ -274,6 +304,8 @@ class Settings:
     secondary_engine: str | None
     specialty: str | None
     matrix: tuple[str, ...]
+    require: tuple[str, ...]
+    stop_when_decided: bool
     infra_retries: int
     bench_dir: Path
     mirror: str | None
@@ -310,7 +342,9 @@ class Settings:
             if option.secret:
                 shown = "(set)"
             elif isinstance(value, tuple):
-                shown = {"agent_command": shlex.join, "matrix": " ".join}.get(option.name, ",".join)(value)
+                shown = {"agent_command": shlex.join, "matrix": " ".join, "require": " ".join}.get(
+                    option.name, ",".join
+                )(value)
             else:
                 shown = str(value)
             rows.append((option.name.replace("_", " "), shown, self.sources.get(option.name, "default")))
@@ -417,6 +451,8 @@ def resolve(
         values["agent"] = "oracle"
     if values["agent"] == "command" and values["agent_command"] is None:
         raise OptionError(f"{sources['agent']} command: needs --agent-command PROGRAM.")
+    if values["stop_when_decided"] and not values["require"]:
+        raise OptionError(f"{sources['stop_when_decided']}: needs --require RATE>=NUMBER: nothing else is decided.")
     for axis, _, chosen in (word.partition("=") for word in values["matrix"]):
         name = axis.replace("-", "_")
         if values[name] is not None:

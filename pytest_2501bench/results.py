@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_2501bench.state import STATE
+from pytest_2501bench.verdict import NAME, is_verdict
 from pytest_2501bench.wiring import session_of
 
 if TYPE_CHECKING:
     from pytest_2501bench.report.findings import Artifacts
     from pytest_2501bench.report.model import ScenarioReport
+    from pytest_2501bench.scoring.model import Status
     from pytest_2501bench.session import BenchSession
 
 _SECTION = "2501 benchmark"
@@ -28,12 +30,15 @@ class Results:
         self._shown: set[str] = set()
         self._settled: set[str] = set()
         self._skipped: dict[str, str] = {}
+        self._required: list[tuple[str, Status, list[str]]] = []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take what a run's report says; the first time it is known, show its line."""
         note: dict[str, Any] | None = getattr(report, "bench2501", None)
         if note is None:
+            if is_verdict(report.nodeid):
+                self._note_verdict(report)
             return
         if report.skipped and note["folder"] is None and isinstance(report.longrepr, tuple):
             self._skipped[note["run"]] = report.longrepr[2].removeprefix("Skipped: ")
@@ -53,6 +58,15 @@ class Results:
             return
         self.take(scored, settled=settled)
 
+    def _note_verdict(self, report: pytest.TestReport) -> None:
+        judged = [str(value) for name, value in report.user_properties if name == "requirement"]
+        if judged and (report.when == "call" or report.failed):
+            from pytest_2501bench.scoring.model import Status
+
+            failed = Status.FAILED if report.when == "call" else Status.ERROR
+            name = report.location[2].removesuffix(f" {NAME}")
+            self._required.append((name, Status.PASSED if report.passed else failed, judged))
+
     def take(self, scored: ScenarioReport, *, settled: bool) -> None:
         """Show the run's line, unless it was shown; *settled*: nothing more will become known of it."""
         if scored.evidence not in self._shown:
@@ -70,6 +84,8 @@ class Results:
         """Our runs have lines of their own; dots would only blur them."""
         if getattr(report, "bench2501", None) is None or self._config.get_verbosity() > 0:
             return None
+        if hasattr(report, "wasxfail"):
+            return "xfailed", "", "COUNTED"
         if report.when == "call" and report.outcome in ("passed", "failed"):
             return report.outcome, "", report.outcome.upper()
         if report.failed:
@@ -113,13 +129,14 @@ class Results:
         if bench is None or not (bench.reports or self._skipped):
             return
         from pytest_2501bench.report.lines import write_lines
-        from pytest_2501bench.report.terminal import summary
+        from pytest_2501bench.report.terminal import required_lines, summary
 
         reports = list(bench.reports.values())
         artifacts = self._artifacts(bench)
         terminalreporter.section(_SECTION)
         width = terminalreporter._tw.fullwidth
         lines = summary(reports, bench.benchmark, artifacts, skipped=list(self._skipped.items()), width=width)
+        lines += required_lines(self._required, width)
         write_lines(terminalreporter._tw, lines)
 
     def _show_run(self, scored: ScenarioReport) -> None:

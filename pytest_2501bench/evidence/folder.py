@@ -74,6 +74,12 @@ def runs_in(bench_dir: Path) -> Iterator[RunFolder]:
             yield RunFolder(path, parent.name, path.relative_to(bench_dir).as_posix())
 
 
+def runs_in_benchmark(bench_dir: Path, benchmark_id: str) -> Iterator[RunFolder]:
+    """Yield the folders of one benchmark's runs, ordered by name."""
+    for path in _folders(benchmark_dir(bench_dir, benchmark_id)):
+        yield RunFolder(path, benchmark_id, path.relative_to(bench_dir).as_posix())
+
+
 def benchmark_dirs(bench_dir: Path) -> list[Path]:
     """Return every benchmark's folder under *bench_dir*."""
     return _folders(bench_dir / RUNS)

@@ -161,6 +161,19 @@ def _rates(reports: Sequence[ScenarioReport], width: int) -> list[Line]:
     return [*lines, *_variants(reports, width), line(used)]
 
 
+def required_lines(judged: Sequence[tuple[str, Status, Sequence[str]]], width: int) -> list[Line]:
+    """Return what ``--require`` asked for and what became of it: (scenario, verdict, one text per requirement)."""
+    if not judged:
+        return []
+    lines = [line(), line(Part("required of all runs of a scenario together", Style.STRONG))]
+    for name, status, texts in judged:
+        lines.append(line(name, " ", Part(status.value.upper(), STYLE_OF[status])))
+        for text in texts:
+            first, *rest = _wrapped(text, width - 2, "")
+            lines += [line("  ", first), *(line("    ", more) for more in rest)]
+    return lines
+
+
 def _variants(reports: Sequence[ScenarioReport], width: int) -> list[Line]:
     """Give the same rates for each variant of a matrix: those of all together say nothing about any of them."""
     lines: list[Line] = []

@@ -19,12 +19,14 @@ from pytest_2501bench.interrupt import terminated_like_interrupted
 from pytest_2501bench.preflight import check_and_begin, header_lines
 from pytest_2501bench.results import Results
 from pytest_2501bench.state import STATE
+from pytest_2501bench.verdict import is_verdict
 from pytest_2501bench.wiring import session_of
 from pytest_2501bench.xdist.ansible import share_ansible
 from pytest_2501bench.xdist.line import Desk, Listeners
 from pytest_2501bench.xdist.lost import settle_dead
 from pytest_2501bench.xdist.units import file_of, unit_of
 from pytest_2501bench.xdist.usage import FILES, told_usage_error
+from pytest_2501bench.xdist.verdicts import report_verdicts
 from pytest_2501bench.xdist.workers import workers_row
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class Controller:
         self._loaded: dict[str, LoadedScenario] | None = None  # by node id of the file; None before pre-flight
         self._announcer: TerminalAnnouncer | None = None
         self._pids: dict[str, int] = {}
+        self._verdicts: list[str] = []  # items that are the verdicts on all runs of a scenario
         self._decided: set[str] = set()  # runs of dead workers that have their verdicts all the same
 
     # ---- before the first run -------------------------------------------------------------------------------------
@@ -75,7 +78,10 @@ class Controller:
     def pytest_runtestloop(self) -> Generator[None, object, object]:
         """While workers work, SIGTERM is like Ctrl-C."""
         with terminated_like_interrupted():
-            return (yield)
+            result = yield
+        if self._verdicts:
+            report_verdicts(self._config, self._verdicts, self._loaded or {})
+        return result
 
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
         """Make the pre-flight when the first worker says what there is to run; none of them has begun then."""
@@ -89,6 +95,9 @@ class Controller:
                 f"--dist {dist}: it would give the checks of a run to several workers, but a run happens once. "
                 "Use --dist load (what -n means), loadscope or loadfile."
             )
+        self._verdicts = [item for item in ids if is_verdict(item)]
+        if self._verdicts and dist != "load":
+            raise pytest.UsageError(f"--dist {dist}: --require needs --dist load, which is what -n means.")
         loaded = self._load({file for item in ids if (file := file_of(item)) is not None})
         bench = session_of(self._config)
         self._cleanup.callback(bench.close)

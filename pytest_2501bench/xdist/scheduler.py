@@ -7,6 +7,7 @@ from typing import Any
 
 from xdist.scheduler import LoadScheduling
 
+from pytest_2501bench.verdict import is_verdict
 from pytest_2501bench.xdist.units import unit_of
 
 Estimate = Callable[[Iterable[str]], Mapping[str, float]]
@@ -61,7 +62,8 @@ class RunScheduling(LoadScheduling):  # type: ignore[misc]
             self._items.setdefault(run, []).append(index)
         seconds = self._estimate(self._items)
         self._waiting = sorted(self._items, key=lambda run: -seconds[run])  # stable: equal ones as collected
-        self.pending[:] = [index for index in range(len(collected)) if index not in runs]
+        # Verdicts are no work for a worker: the controller gives them, when all runs are over.
+        self.pending[:] = [i for i, item in enumerate(collected) if i not in runs and not is_verdict(item)]
         if self.maxschedchunk is None:
             self.maxschedchunk = len(collected)
         for node in self.nodes:

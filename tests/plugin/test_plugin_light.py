@@ -26,6 +26,7 @@ OURS = {
     "pytest_2501bench.preflight",
     "pytest_2501bench.results",
     "pytest_2501bench.state",
+    "pytest_2501bench.verdict",
     "pytest_2501bench.wiring",
 }
 TELL = """

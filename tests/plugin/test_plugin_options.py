@@ -21,6 +21,8 @@ VALUES: dict[str, tuple[str, ...]] = {
     "iterations": ("1", "2", "3", "4"),
     "infra_retries": ("0", "1", "2", "3"),
     "agent": ("oracle", "noop", "other", "more"),
+    "require": ("pass-rate>=0.9", "both>=1 compliance>=0.5", "pass@3>=0.8", "web:both>=0.9"),
+    "stop_when_decided": ("no", "off", "0", "false"),
     "matrix": ("main-engine=a", "main-engine=b,c", "main-engine=x", "main-engine=y"),
     "incus_vm": ("yes", "no", "true", "false"),
     "keep_sandbox": ("all", "failed", "none", "all"),

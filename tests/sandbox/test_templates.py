@@ -14,6 +14,7 @@ import pytest
 from support.pages import page
 
 from pytest_2501bench.errors import BenchError, Cause
+from pytest_2501bench.matrix import Variant
 from pytest_2501bench.run import _version_key
 from pytest_2501bench.sandbox.protocol import KNOWN_CAPABILITIES, SandboxProvider
 from pytest_2501bench.sandbox.templates import SHIPPED, TEMPLATES, Template, load_templates, unknown_template
@@ -185,7 +186,7 @@ def test_the_version_key_of_a_run_names_the_content_of_its_template(tmp_path: Pa
             specialty=None,
         )
         session: Any = SimpleNamespace(settings=settings)
-        return _version_key(session, loaded)["template"]
+        return _version_key(session, loaded, Variant())["template"]
 
     shipped = f"debian-base-{BASE.fingerprint()},debian-podman-{PODMAN.fingerprint()}"
     assert key(None) == shipped
