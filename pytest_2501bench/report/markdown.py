@@ -12,7 +12,7 @@ from pytest_2501bench.report.figures import cost, rules_passed, run_name, second
 from pytest_2501bench.report.findings import Artifacts, Finding, advice, find, loss, rerun_command
 from pytest_2501bench.report.model import Benchmark, ScenarioReport
 from pytest_2501bench.report.plain import one_line
-from pytest_2501bench.report.totals import by_scenario, by_variant, totals
+from pytest_2501bench.report.totals import NamedRate, by_scenario, by_variant, totals
 from pytest_2501bench.scoring.model import GateResult, RuleResult, Status
 
 ROWS: Final = 200
@@ -93,13 +93,17 @@ def code(text: str) -> str:
     return f"{fence}{blank}{text}{blank}{fence}" if text else ""
 
 
+def _basis(rate: NamedRate) -> str:
+    return f"{rate.basis}; {rate.certainty}" if rate.certainty else rate.basis
+
+
 def _rates(reports: Sequence[ScenarioReport]) -> str:
     sums = totals(reports)
     text = "| rate | | of |\n|---|---:|---|\n"
-    text += "".join(f"| {rate.name} | **{rate.value}** | {rate.basis} |\n" for rate in sums.rates)
+    text += "".join(f"| {rate.name} | **{rate.value}** | {_basis(rate)} |\n" for rate in sums.rates)
     for name, runs in by_variant(reports) if len(by_variant(reports)) > 1 else ():
         rates = totals(runs).rates
-        text += "".join(f"| {prose(MARK + name)}: {rate.name} | {rate.value} | {rate.basis} |\n" for rate in rates)
+        text += "".join(f"| {prose(MARK + name)}: {rate.name} | {rate.value} | {_basis(rate)} |\n" for rate in rates)
     used = [seconds(sums.seconds)]
     if sums.tokens is not None:
         used.append(f"{tokens(sums.tokens)} tokens")

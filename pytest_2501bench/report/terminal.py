@@ -152,6 +152,7 @@ def _rates(reports: Sequence[ScenarioReport], width: int) -> list[Line]:
     for rate in sums.rates:
         head = f"{rate.name:<15}{rate.value:>7}  "
         first, *rest = _wrapped(rate.basis, width - len(head), "")
+        rest += _wrapped(rate.certainty, width - len(head), "") if rate.certainty else []
         lines += [line(Part(head, Style.STRONG), first), *(line(" " * len(head), more) for more in rest)]
     used = f"{sums.runs} {'run' if sums.runs == 1 else 'runs'}, {seconds(sums.seconds)}"
     if sums.tokens is not None:
@@ -181,7 +182,9 @@ def _variants(reports: Sequence[ScenarioReport], width: int) -> list[Line]:
         lines += [line(), line(Part(f"{MARK}{name}", Style.STRONG))]
         for rate in totals(runs).rates:
             head = f"{rate.name:<15}{rate.value:>7}  "
-            lines += [line(head, *_wrapped(rate.basis, width - len(head), "")[:1])]
+            first, *rest = _wrapped(rate.basis, width - len(head), "")
+            rest += _wrapped(rate.certainty, width - len(head), "") if rate.certainty else []
+            lines += [line(head, first), *(line(" " * len(head), more) for more in rest)]
     return lines
 
 

@@ -13,6 +13,7 @@ from pytest_2501bench.report.figures import percent
 from pytest_2501bench.report.model import ScenarioReport
 from pytest_2501bench.scoring.model import GateResult, Status
 from pytest_2501bench.scoring.rates import Rate, pass_rates
+from pytest_2501bench.statistics.proportion import Counts, Estimate, estimate
 
 # No verdict, but not for want of a host, an engine or a database: the rules had nothing to look at.
 _NO_EVIDENCE: Final = frozenset({Cause.EVIDENCE_MISSING, Cause.PATTERN_TIMED_OUT})
@@ -26,11 +27,13 @@ class NamedRate:
         name: ``pass rate``, ``compliance rate``, ``both gates``.
         rate: passed of scored.
         undecided: those of ``rate.lost`` whose evidence was missing; the others were lost to infrastructure.
+        estimate: what the runs say of the true rate, runs of one scenario taken together.
     """
 
     name: str
     rate: Rate
     undecided: int
+    estimate: Estimate
 
     @property
     def value(self) -> str:
@@ -43,6 +46,20 @@ class NamedRate:
         rate = self.rate
         text = f"{rate.passed} passed of {rate.scored} scored; {rate.lost - self.undecided} lost to infrastructure"
         return f"{text}, {self.undecided} without evidence" if self.undecided else text
+
+    @property
+    def certainty(self) -> str:
+        """``true rate 30 to 95 %``: the 95 % interval; with lost runs also the rate if they had failed.
+
+        Empty when nothing was scored. Where too many were lost it says that no conclusion can be drawn.
+        """
+        told = self.estimate
+        if told.interval is None:
+            return ""
+        text = f"true rate {100 * told.interval.low:.0f} to {100 * told.interval.high:.0f} %"
+        if told.lost and told.strict_rate is not None:
+            text += f"; {percent(told.strict_rate)} if lost runs count as failed"
+        return text if told.conclusive else f"{text}; inconclusive: fewer than 90 % have a verdict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +76,31 @@ class Totals:
 def totals(reports: Sequence[ScenarioReport]) -> Totals:
     """Return the rates and sums of *reports*."""
     rates = pass_rates(reports)
+    by_key = [list(runs) for runs in by_scenario(reports)]
+    estimates = {
+        name: estimate([_counts(getattr(pass_rates(runs), name)) for runs in by_key])
+        for name in ("task_validation", "compliance", "both")
+    }
+    lack = {
+        gate: sum(lacks_evidence(getattr(run, gate)) for run in reports) for gate in ("task_validation", "compliance")
+    }
     said_tokens = [report.tokens for report in reports if report.tokens is not None]
     said_cost = [report.cost_usd for report in reports if report.cost_usd is not None]
     return Totals(
         rates=(
-            NamedRate("pass rate", rates.task_validation, sum(lacks_evidence(run.task_validation) for run in reports)),
-            NamedRate("compliance rate", rates.compliance, sum(lacks_evidence(run.compliance) for run in reports)),
-            NamedRate("both gates", rates.both, sum(map(_both_lack_evidence, reports))),
+            NamedRate("pass rate", rates.task_validation, lack["task_validation"], estimates["task_validation"]),
+            NamedRate("compliance rate", rates.compliance, lack["compliance"], estimates["compliance"]),
+            NamedRate("both gates", rates.both, sum(map(_both_lack_evidence, reports)), estimates["both"]),
         ),
         runs=len(reports),
         seconds=sum(report.seconds for report in reports),
         tokens=sum(said_tokens) if said_tokens else None,
         cost_usd=sum(said_cost) if said_cost else None,
     )
+
+
+def _counts(rate: Rate) -> Counts:
+    return Counts(rate.passed, rate.scored, rate.lost)
 
 
 def by_scenario(reports: Sequence[ScenarioReport]) -> list[list[ScenarioReport]]:
