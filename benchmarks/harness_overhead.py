@@ -36,7 +36,7 @@ from pytest_2501bench.scenario.load import load_scenario
 from pytest_2501bench.scenario.model import LoadedScenario
 from pytest_2501bench.scenario.resolve import host_specs
 
-GOAL = 0.5
+GOAL = 1.0
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT, WARM, COLD = "script", "warm", "cold"
 AROUND, AGENT, REST = "around the agent", "the agent", "sandbox and session"
