@@ -235,4 +235,5 @@ def sentence(comparison: Comparison, name_a: str = "A", name_b: str = "B") -> st
     if told.runs_needed <= told.pairs:
         return f"{text} The scenarios disagree with each other; more scenarios would tell more than more runs."
     more = told.runs_needed - told.pairs
-    return f"{text} If the difference is what it looks like, about {more} more runs of each would show it."
+    runs = "1 more run" if more == 1 else f"{more} more runs"
+    return f"{text} If the difference is what it looks like, about {runs} of each would show it."
