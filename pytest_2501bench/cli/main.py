@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 import pytest_2501bench
-from pytest_2501bench.cli import compare, engine, hosts, program, registry, sandbox, schema, start, sync, validate
+from pytest_2501bench.cli import (
+    compare,
+    engine,
+    hosts,
+    program,
+    registry,
+    sandbox,
+    schema,
+    start,
+    sync,
+    trend,
+    validate,
+)
 
 _HELP = "Run operations agents through incidents, and what belongs to it: scenario files, results, sandboxes, engine."
 
@@ -42,6 +54,7 @@ _options.__doc__ = _HELP
 app.command("start", cls=start.StartCommand, options_metavar="[OPTIONS] [-- PYTEST ARGUMENTS]")(start.start)
 app.command("validate", short_help="Check scenario files without running them.")(validate.validate)
 app.command("compare", short_help="Is one side better than another?")(compare.compare)
+app.command("trend", short_help="How rates went over time.")(trend.trend)
 app.command("schema", short_help="The JSON Schema of scenario.json.")(schema.schema)
 app.command("sync", short_help="Bring what a crash left on disk into the database.")(sync.sync)
 app.command("engine", short_help="Run the local engine by hand.")(engine.engine)
