@@ -76,6 +76,7 @@ class RunPhases:
     hosts: tuple[HostRegistration, ...] = ()
     agents: tuple[AgentRegistration, ...] = ()
     _gateway: Gateway | None = None
+    _cut_off: bool = False  # whether the last playbook was, so that its commands may still run on the hosts
 
     def __post_init__(self) -> None:
         touched = any(self.loaded.playbook(name) is not None for name in ("prepare", "validate", "restore"))
@@ -249,7 +250,7 @@ class RunPhases:
                 record = self._play(sandbox, "restore", Phase.RESTORE, self.loaded.scenario.bench.timeouts.restore)
                 if record is not None and record.status is not PlaybookStatus.OK:
                     problems.append(f"{explain(record)}. {self.provider.quarantine(sandbox, explain(record))}".rstrip())
-                problems += self._let_go(sandbox)
+                problems += [*self._isolation.leave(sandbox.hosts), *self._let_go(sandbox)]
             for problem in problems:
                 self.log.warning(f"restore: {problem}")
 
@@ -321,6 +322,9 @@ class RunPhases:
         if path is None:
             return None
         log = self.log.run_dir / (f"{phase}-{path.stem}.log" if name == "restore" else f"{path.stem}.log")
+        if self._cut_off and not self.fresh:
+            self._isolation.end_commands(sandbox.hosts)
+        self._cut_off = True  # unless it is seen to come to its end
         record = self.playbooks.run(
             PlaybookRequest(
                 playbook=path,
@@ -332,6 +336,7 @@ class RunPhases:
                 progress=self.announce.detail,
             )
         )
+        self._cut_off = record.status in (PlaybookStatus.TIMED_OUT, PlaybookStatus.CANCELLED)
         record = record.model_copy(update={"log": log.name})
         self.log.playbook(record)
         return record

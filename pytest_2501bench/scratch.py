@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,6 +29,16 @@ def make_scratch(prefix: str, base: Path | None = None) -> Path:
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
     (folder / _OWNER).write_text(json.dumps(asdict(this_process())), encoding="utf-8")
     return folder
+
+
+@contextlib.contextmanager
+def scratch(prefix: str = "25b-") -> Iterator[Path]:
+    """Give a folder as :func:`make_scratch` does, and remove it."""
+    folder = make_scratch(prefix)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def sweep_scratch(before: Callable[[Path], object] = lambda _folder: None) -> list[Path]:

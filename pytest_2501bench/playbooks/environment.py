@@ -18,7 +18,6 @@ _PASSED = frozenset(
         "USER",
         "LOGNAME",
         "TZ",
-        "TMPDIR",
         "XDG_RUNTIME_DIR",
         "INCUS_DIR",
         "INCUS_SOCKET",
@@ -85,7 +84,7 @@ def ansible_environment(
     """Return the whole environment of one Ansible process.
 
     Args:
-        home: private directory of this playbook; Ansible's temporary files go there.
+        home: private directory of this playbook; it must exist; temporary files of Ansible and of local tasks go there.
         path: see :func:`search_path`.
         config: ansible.cfg to read; the user's and the machine's own must not change a result.
         patience: limits for connections.
@@ -103,6 +102,7 @@ def ansible_environment(
         TOKEN: token,
         "ANSIBLE_CONFIG": str(config),
         "ANSIBLE_HOME": str(home),
+        "TMPDIR": str(home),  # a local task that is ended at its deadline cannot remove what it unpacked
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_PIPELINING": "1",
         "ANSIBLE_HOST_KEY_CHECKING": "True",

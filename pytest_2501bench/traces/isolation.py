@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pytest_2501bench.errors import BenchError
 from pytest_2501bench.evidence.log import EvidenceLog
+from pytest_2501bench.evidence.model import LeftRunning
 from pytest_2501bench.playbooks.model import PlaybookRunner
 from pytest_2501bench.sandbox.protocol import Host
 from pytest_2501bench.traces.visit import Scrubbed, Survey, Visitor
@@ -32,7 +33,7 @@ class Isolation:
         """Note what is on registered hosts before we touch them: only what comes after may be removed.
 
         Raises:
-            BenchError: ``prepare_failed``.
+            BenchError: ``ssh_not_up`` or ``prepare_failed``.
         """
         if self.needed and self._surveys is None:
             self._surveys = self._visitor.survey(hosts)
@@ -41,7 +42,7 @@ class Isolation:
         """Remove what our tooling left on the hosts, and leave them.
 
         Raises:
-            BenchError: ``prepare_failed``.
+            BenchError: ``ssh_not_up`` or ``prepare_failed``.
         """
         if not self.needed:
             return
@@ -66,10 +67,34 @@ class Isolation:
             self.log.warning(f"validate: {exc.message}")
             return
         self.log.left_running(left)
-        for host in hosts:
-            ended = [f"{one.command} (pid {one.pid})" for one in left if one.ended and one.host == host.host_name]
-            if ended:
-                self.log.warning(f"validate: still ran on {host.host_name} after the job, ended: {', '.join(ended)}")
+        self._warn(left, "still ran after the job")
+
+    def end_commands(self, hosts: Sequence[Host]) -> None:
+        """End what a playbook that was cut off left running on registered hosts: it must not meet the next one."""
+        if self._surveys is None:
+            return
+        self.playbooks.forget(hosts)  # what hung on its connection hangs on nothing now, and is known by that
+        try:
+            left = self._visitor.look(hosts, self._surveys, end=("attached",))
+        except BenchError as exc:  # the next playbook will find the same, and say what it means
+            self.log.warning(exc.message)
+            return
+        self._warn(left, "was left by a playbook that was cut off")
+
+    def leave(self, hosts: Sequence[Host]) -> list[str]:
+        """Remove what our tooling left on registered hosts since the survey; return what went wrong, a line each."""
+        if self._surveys is None:
+            return []
+        try:
+            self._visitor.scrub(hosts, self._surveys)
+        except BenchError as exc:
+            return [exc.message]
+        return []
+
+    def _warn(self, left: Sequence[LeftRunning], why: str) -> None:
+        for host in dict.fromkeys(one.host for one in left if one.ended):
+            ended = [f"{one.command} (pid {one.pid})" for one in left if one.ended and one.host == host]
+            self.log.warning(f"ended on {host}, because it {why}: {', '.join(ended)}")
 
     @property
     def _visitor(self) -> Visitor:

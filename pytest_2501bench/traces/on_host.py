@@ -3,10 +3,10 @@
 Python 3.7 or later, and only modules that are built in: a start must not cost more than a few milliseconds. ``main``
 prints one dict (in ASCII; read by ``ast.literal_eval``):
 
-- ``survey``: ``had``, what of Ansible's is there before we begin; ``logs``, the size of each text log.
+- ``survey``: ``had``, what of Ansible's is there before we begin; ``logs``, the size of each text log; ``processes``.
 - ``scrub``: removes what Ansible left since. ``removed``; ``busy``, what a process still uses; ``failed``, each with a
   reason; ``processes``, all that runs.
-- ``look``: ``processes`` that run and did not at the scrub, with their :func:`kind`, and whether they were ended.
+- ``look``: ``processes`` that run and did not before, with their kind (:func:`kinds_of`), and whether they were ended.
 """
 # pathlib takes longer to import than all of this to run, and printing is how it answers:
 # ruff: noqa: PTH106, PTH108, PTH112, PTH114, PTH115, PTH116, PTH123, PTH208, T201
@@ -88,7 +88,7 @@ def survey() -> dict[str, object]:
             sizes["/var/log/" + name] = os.stat("/var/log/" + name).st_size
         except OSError:
             continue
-    return {"had": leftovers(), "logs": sizes}
+    return {"had": leftovers(), "logs": sizes, "processes": names_of(processes())}
 
 
 def scrub(keep: list[str], logs: dict[str, int]) -> dict[str, object]:
@@ -119,8 +119,12 @@ def scrub(keep: list[str], logs: dict[str, int]) -> dict[str, object]:
             continue
         except OSError as error:
             failed.append((path, str(error.strerror)))
-    running = [(pid, process.started) for pid, process in table.items()]
-    return {"removed": removed, "busy": busy, "failed": failed, "processes": running}
+    return {"removed": removed, "busy": busy, "failed": failed, "processes": names_of(table)}
+
+
+def names_of(table: dict[int, Process]) -> list[tuple[int, str]]:
+    """Return what tells each process from a later one with its pid."""
+    return [(pid, process.started) for pid, process in table.items()]
 
 
 def without_idle_watchers(table: dict[int, Process]) -> dict[int, Process]:
@@ -215,20 +219,34 @@ def is_service(pid: int) -> bool:
     return bool(units) and units[-1] not in ("ssh.service", "sshd.service") and not units[-1].startswith("ssh@")
 
 
-def kind(pid: int, table: dict[int, Process], fresh: set[int]) -> str:
-    """Return ``open`` (its login is there), ``attached`` (its login is gone, its output went there) or ``detached``.
+def kinds_of(fresh: set[int], table: dict[int, Process]) -> dict[int, str]:
+    """Tell apart: ``open`` (its login is there), ``attached`` (its login is gone, its output went there), or neither.
 
-    One that listens on a socket is a daemon, however carelessly it was started.
+    ``detached`` are those whose output goes elsewhere, and those that listen on a socket: daemons, however carelessly
+    they were started. One whose output only attached ones read (``make | tee log``) is attached through them.
     """
-    if any(is_login(table[ancestor]) for ancestor in lineage(pid, table)[1:]):
-        return "open"
-    line = [ancestor for ancestor in lineage(pid, table) if ancestor in fresh]
-    if any(listens(ancestor) for ancestor in line):
-        return "detached"
-    ends = [where for where, _ in files(pid, ("1", "2"))]
-    pipes = {where for where in ends if where.startswith("pipe:")}
-    read_here = {where for other in fresh if other != pid for where, readable in files(other) if readable}
-    return "attached" if pipes - read_here or any(where.startswith("/dev/pts/") for where in ends) else "detached"
+    kinds = dict.fromkeys(fresh, "detached")
+    writes: dict[int, set[str]] = {}
+    reads: dict[int, set[str]] = {}
+    for pid in fresh:
+        line = lineage(pid, table)
+        if any(is_login(table[ancestor]) for ancestor in line[1:]):
+            kinds[pid] = "open"
+        elif not any(listens(ancestor) for ancestor in line if ancestor in fresh):
+            writes[pid] = {where for where, _ in files(pid, ("1", "2"))}
+        reads[pid] = {where for where, readable in files(pid) if readable}
+    while True:
+        lost = []
+        for pid, ends in writes.items():
+            others = [reads[one] for one in fresh if one != pid and kinds[one] != "attached"]
+            pipes = {where for where in ends if where.startswith("pipe:")}
+            if pipes.difference(*others) or any(where.startswith("/dev/pts/") for where in ends):
+                lost.append(pid)
+        if not lost:
+            return kinds
+        for pid in lost:
+            kinds[pid] = "attached"
+            del writes[pid]
 
 
 def files(pid: int, only: tuple[str, ...] = ()) -> list[tuple[str, bool]]:
@@ -282,7 +300,7 @@ def look(known: list[list[Any]], to_end: list[str]) -> dict[str, object]:
     logins = [pid for pid in others if is_login(table[pid])]
     daemons = [pid for pid in others if table[pid].words.startswith(("sshd", "/usr/sbin/sshd"))]
     fresh = {pid for pid in others if pid not in daemons and not is_service(pid)}
-    kinds = {pid: kind(pid, table, fresh) for pid in fresh}
+    kinds = kinds_of(fresh, table)
     doomed = [pid for pid in sorted(fresh) if kinds[pid] in to_end]
     end(doomed + (logins if "open" in to_end else []), table)
     return {

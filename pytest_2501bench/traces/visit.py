@@ -21,18 +21,23 @@ from pytest_2501bench.evidence.model import LeftRunning
 from pytest_2501bench.sandbox.protocol import Host
 
 SECONDS = 30.0  # a visit needs a tenth of a second; a host this late is not well
+_SSH_FAILED = 255  # ssh's own exit status; any other is the command's
 _SCRIPT = Path(__file__).with_name("on_host.py")
 
 SshCommand = Callable[[Host], Sequence[str]]
 """Gives the command that runs the word that is appended to it on a host."""
 
+Processes = tuple[tuple[int, str], ...]
+"""(pid, start) of everything that runs on a host."""
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What was on a registered host before we began: Ansible files of others, and how far its text logs went."""
+    """What was on a registered host before we began: Ansible files of others, how far its text logs went, what ran."""
 
     had: tuple[str, ...] = ()
     logs: Mapping[str, int] = field(default_factory=dict)
+    processes: Processes = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +45,11 @@ class Scrubbed:
     """How a host was handed to the agent.
 
     Attributes:
-        processes: (pid, start) of everything that ran.
+        processes: what ran.
         busy: paths of Ansible's that could not be removed because a process still uses them.
     """
 
-    processes: tuple[tuple[int, str], ...]
+    processes: Processes
     busy: tuple[str, ...] = ()
 
 
@@ -62,16 +67,18 @@ class Visitor:
         """Return by ``host_name`` what is there already. Changes nothing.
 
         Raises:
-            BenchError: ``prepare_failed``.
+            BenchError: ``ssh_not_up`` or ``prepare_failed``: a host could not be visited.
         """
         answers = self._all(hosts, {host.host_name: ("survey",) for host in hosts})
-        return {name: Survey(tuple(answer["had"]), answer["logs"]) for name, answer in answers.items()}
+        return {
+            name: Survey(tuple(answer["had"]), answer["logs"], _processes(answer)) for name, answer in answers.items()
+        }
 
     def scrub(self, hosts: Sequence[Host], surveys: Mapping[str, Survey]) -> dict[str, Scrubbed]:
         """Remove what Ansible left on the hosts since *surveys*; without one, whatever of Ansible's is there.
 
         Raises:
-            BenchError: ``prepare_failed``: it could not be removed, or a host could not be visited.
+            BenchError: ``prepare_failed``: it could not be removed; or as :meth:`survey`.
         """
         asked = {}
         for host in hosts:
@@ -85,21 +92,17 @@ class Visitor:
                     f"host {name}: {path}, which Ansible left, could not be removed: {why}.",
                     remedy="The agent must not see it. Does the incident make a folder of temporary files read-only?",
                 )
-        return {
-            name: Scrubbed(tuple((int(pid), str(start)) for pid, start in answer["processes"]), tuple(answer["busy"]))
-            for name, answer in answers.items()
-        }
+        return {name: Scrubbed(_processes(answer), tuple(answer["busy"])) for name, answer in answers.items()}
 
     def look(
-        self, hosts: Sequence[Host], scrubbed: Mapping[str, Scrubbed], *, end: Sequence[str]
+        self, hosts: Sequence[Host], before: Mapping[str, Survey | Scrubbed], *, end: Sequence[str]
     ) -> tuple[LeftRunning, ...]:
-        """Return what runs on the hosts since *scrubbed* and is no service; end processes whose kind is in *end*.
+        """Return what runs on the hosts since *before* and is no service; end processes whose kind is in *end*.
 
         Raises:
-            BenchError: ``prepare_failed``: a host could not be visited.
+            BenchError: as :meth:`survey`.
         """
-        known = {name: [list(process) for process in each.processes] for name, each in scrubbed.items()}
-        asked = {host.host_name: ("look", known.get(host.host_name, []), list(end)) for host in hosts}
+        asked = {host.host_name: ("look", list(before[host.host_name].processes), list(end)) for host in hosts}
         answers = self._all(hosts, asked)
         return tuple(
             LeftRunning(host=name, pid=pid, kind=kind, ended=ended, command=command)
@@ -148,12 +151,17 @@ def _answer(host: Host, visit: subprocess.Popen[str]) -> dict[str, Any]:
     try:
         out, err = visit.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:
-        raise BenchError(Cause.PREPARE_FAILED, f"host {host.host_name}: no answer within {SECONDS:g} s") from None
+        raise BenchError(Cause.SSH_NOT_UP, f"host {host.host_name}: no answer within {SECONDS:g} s") from None
     try:
         answer = ast.literal_eval(out.strip().rpartition("\n")[2])
     except (ValueError, SyntaxError):
         answer = None
     if visit.returncode != 0 or not isinstance(answer, dict):
         why = err.strip().rpartition("\n")[2] or f"exit status {visit.returncode}"
-        raise BenchError(Cause.PREPARE_FAILED, f"host {host.host_name}: it could not be looked at: {why}")
+        cause = Cause.SSH_NOT_UP if visit.returncode == _SSH_FAILED else Cause.PREPARE_FAILED
+        raise BenchError(cause, f"host {host.host_name}: it could not be looked at: {why}")
     return answer
+
+
+def _processes(answer: Mapping[str, Any]) -> Processes:
+    return tuple((int(pid), str(start)) for pid, start in answer["processes"])

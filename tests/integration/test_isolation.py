@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from support.benchmark import AGENTS, Finished, benchmark
-from support.canary_scenario import CANARY, write_project
+from support.canary_scenario import CANARY, VALIDATE, write_project
+from support.hosts import WEB, on
+from support.registered_hosts import inventory, machines
 
 from pytest_2501bench.scoring.model import Status
 
@@ -19,7 +21,7 @@ SCENARIO = "scenarios/quokkas/001-quokka"
 OURS = ("ansible", "Ansible", "AnsiballZ", "BECOME-SUCCESS", "2501bench", "pytest", "validate.yml", "prepare.yml")
 
 
-def _run(tmp_path: Path, agent: Path, **changes: str) -> Finished:
+def _run(tmp_path: Path, agent: Path, **changes: Any) -> Finished:
     project = write_project(tmp_path / "project", **changes)
     words = base64.b64encode(json.dumps({"everywhere": [CANARY], "changed": OURS}).encode()).decode()
     return benchmark(
@@ -62,6 +64,7 @@ on() { ssh -F "$BENCH_SSH_CONFIG" web-01 "$1"; }
 on 'setsid nohup python3 -m http.server 8080 > /dev/null 2>&1 < /dev/null &'
 on 'nohup sh -c "sleep 4001" > /dev/null 2>&1 < /dev/null &'
 on 'sleep 4002' &
+on 'sleep 4003 | cat' &
 on 'python3 -m http.server 8081' &
 sleep 1
 echo done > "$BENCH_REPORT"
@@ -88,7 +91,7 @@ VALIDATE_LEFT = """\
     - name: a daemon without a socket lives
       ansible.builtin.command: pgrep -fx 'sleep 4001'
     - name: the agent's command is over
-      ansible.builtin.command: pgrep -fx 'sleep 4002'
+      ansible.builtin.command: pgrep -fx 'sleep 400[23]'
       register: found
       failed_when: found.rc != 1
     - name: nothing is left of the async task
@@ -112,5 +115,40 @@ def test_commands_of_the_agent_that_outlive_its_job_are_ended_and_daemons_starte
     assert ("sleep 4002", "attached", True) in left
     assert ("sleep 4001", "detached", False) in left
     assert ("python3 -m", "detached", False) in left
-    assert {one.command for one in evidence.left_running if one.ended} == {"sleep 4002"}
+    assert {one.command for one in evidence.left_running if one.ended} == {"sleep 4002", "sleep 4003", "cat", "bash -c"}
     assert any("sleep 4002" in warning and "web-01" in warning for warning in evidence.warnings)
+
+
+PREPARE_LATE = """\
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: it takes longer than it may
+      ansible.builtin.shell: sleep 5; touch /srv/late
+"""
+RESTORE_LATE = VALIDATE.replace("test -e /etc/passwd", "rm -f /srv/late")
+# Of other people's work on the host.
+STRANGER = "mkdir -p /tmp/ansible_theirs_payload_1; nohup sh -c 'sleep 4005; :' > /dev/null 2>&1 < /dev/null &"
+
+
+def test_a_registered_host_is_left_as_it_was_found_even_by_a_playbook_that_was_cut_off(tmp_path: Path) -> None:
+    limits = {"timeouts": {"prepare": 2}}
+    project = write_project(tmp_path / "project", prepare=PREPARE_LATE, restore=RESTORE_LATE, bench=limits)
+    (tmp_path / "machines").mkdir()
+    with machines([WEB], tmp_path / "machines") as (host,):
+        on(host, STRANGER)
+        hosts = inventory([host], tmp_path / "inventory.ini", host_id="hst_web")
+        before = on(host, "ls -A /tmp /var/tmp /root /srv; pgrep -fa sleep").stdout
+
+        finished = benchmark(
+            "scenarios",
+            *("--mode", "host", "--hosts", str(hosts), "--agent", "noop"),
+            bench_dir=tmp_path / "bench",
+            cwd=project,
+            env={"BENCH_CACHE_DIR": str(tmp_path / "cache")},
+        )
+
+        report = finished.reports[SCENARIO]
+        assert report.failure_cause == "prepare_failed", finished.output
+        assert any("sleep 5" in warning and "cut off" in warning for warning in report.warnings)
+        assert on(host, "sleep 5; ls -A /tmp /var/tmp /root /srv; pgrep -fa sleep").stdout == before

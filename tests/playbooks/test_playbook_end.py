@@ -41,11 +41,15 @@ def test_the_deadline_ends_everything_on_this_side(run: Run, asleep: str) -> Non
     assert of_playbooks() == set()
 
 
-def test_a_local_task_ends_with_the_deadline_too(run: Run, asleep: str) -> None:
+def test_a_local_task_ends_with_the_deadline_too_and_leaves_no_file(
+    run: Run, asleep: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     record = run(f"- name: long\n  delegate_to: localhost\n  shell: trap '' TERM HUP; {asleep} & wait", deadline=3.0)
     assert record.status is PlaybookStatus.TIMED_OUT
     assert processes(asleep) == {}
     assert of_playbooks() == set()
+    assert list(tmp_path.glob("ansible_*")) == []
 
 
 def test_it_ends_even_before_ansible_said_a_word(run: Run, folder: Path, asleep: str) -> None:

@@ -11,10 +11,12 @@ from support.plugin_project import Project
 DEATHS = {
     "provider.create": (0, "provision"),
     "gateway.register": (0, "provision"),
+    "phases.prepare": (0, "prepare"),
     "gateway.flush_memory": (0, "flush"),
     "gateway.submit": (1, "execute"),
     "gateway.poll": (1, "execute"),
     "gateway.fetch": (1, "execute"),
+    "phases.validate": (1, "validate"),
     "gateway.unregister": (1, None),  # verdicts that are there already stand
     "provider.destroy": (1, None),
 }
@@ -26,15 +28,30 @@ import signal
 import pytest
 from support import plugin_fakes
 
+from pytest_2501bench.phases import RunPhases
+from pytest_2501bench.traces.isolation import Isolation
+
 call = plugin_fakes.Script.call
 
 def killed(self, name, detail=""):
     call(self, name, detail)
+    die_at(name)
+
+def die_at(name):
     run = os.environ.get("PYTEST_CURRENT_TEST", "")
     if f"/{name}/" in run and "PYTEST_XDIST_WORKER" in os.environ:
         os.kill(os.getpid(), signal.SIGKILL)
 
+def play(self, sandbox, name, *more):
+    die_at(f"phases.{name}")
+
+def end_logins(self, *hosts, **more):
+    die_at("phases.validate")
+
 plugin_fakes.Script.call = killed
+if "PYTEST_XDIST_WORKER" in os.environ:  # the controller is the process of these tests
+    RunPhases._play = play  # these scenarios have no playbooks
+    Isolation.end_logins = end_logins
 """
 
 
@@ -52,7 +69,7 @@ def test_a_worker_killed_in_each_phase(deadly: Project) -> None:
     assert outcome.status == pytest.ExitCode.TESTS_FAILED, outcome.out
     assert "INTERNALERROR" not in outcome.out
     # Of a run that died before its verdicts both checks are errors; of one that died after them, its teardown.
-    outcome.counts(passed=2 + 2 * 2, errors=6 * 2 + 2)
+    outcome.counts(passed=2 + 2 * 2, errors=8 * 2 + 2)
     assert deadly.runs() == {"key/sound": 1} | {f"key/{at}": 1 for at, (worked, _) in DEATHS.items() if worked}
     assert len(deadly.calls("gateway.cancel")) == 2  # of the agents that were at work
     found = {report.key: report for report in deadly.reports()}
@@ -64,7 +81,7 @@ def test_a_worker_killed_in_each_phase(deadly: Project) -> None:
         if phase:
             assert report.failure_cause == "worker_died"
             assert "died during this run, which is not repeated" in report.failure_message
-    assert "lost to infrastructure: 6" in outcome.out
+    assert "lost to infrastructure: 8" in outcome.out
     assert "died after this run's verdicts, before its sandbox was removed" in outcome.out
 
 

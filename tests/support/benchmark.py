@@ -44,9 +44,9 @@ class Finished:
 
 
 def command(*arguments: str, bench_dir: Path) -> list[str]:
-    """Return the command line of a benchmark whose results go to *bench_dir*."""
+    """Return the command line of a benchmark whose results go to *bench_dir*; *arguments* may say another mode."""
     options = ["-p", "no:cacheprovider", "-p", "no:randomly", "--mode", "namespace", "--bench-dir", str(bench_dir)]
-    return [sys.executable, "-m", "pytest", *arguments, *options]
+    return [sys.executable, "-m", "pytest", *options, *arguments]
 
 
 def environment(**changes: str) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 CANARY = "quokka"
@@ -43,8 +44,15 @@ VALIDATE = """\
 """
 
 
-def write_project(root: Path, *, prepare: str = PREPARE, validate: str = VALIDATE) -> Path:
-    """Write a project with one scenario into *root*, and return *root*."""
+def write_project(
+    root: Path,
+    *,
+    prepare: str = PREPARE,
+    validate: str = VALIDATE,
+    restore: str = VALIDATE.replace("validation", "restoration"),
+    bench: Mapping[str, object] | None = None,
+) -> Path:
+    """Write a project with one scenario into *root*, and return *root*; *bench* is what only this plugin knows."""
     folder = root / "scenarios" / "quokkas" / "001-quokka"
     (folder / "files").mkdir(parents=True)
     (root / "pytest.ini").write_text(INI)
@@ -64,12 +72,13 @@ def write_project(root: Path, *, prepare: str = PREPARE, validate: str = VALIDAT
         "tags": ["quokka-tag"],
         "hosts": [{"host_name": "web-01", "template": "debian-base"}],
         "validation": {"tasks": [rule]},
+        **({"bench": bench} if bench else {}),
     }
     (folder / "scenario.json").write_text(json.dumps(scenario))
     (folder / "prepare.yml").write_text(prepare)
     (folder / "validate.yml").write_text(validate)
     (folder / "solve.yml").write_text(VALIDATE.replace("validation", "solution"))
-    (folder / "restore.yml").write_text(VALIDATE.replace("validation", "restoration"))
+    (folder / "restore.yml").write_text(restore)
     (folder / "files" / "quokka.conf").write_text("backend = refused\n")
     (folder / "files" / "quokka.j2").write_text("backend {{ quokka_variable }} on {{ ansible_hostname }}\n")
     (folder / "files" / "quokka.sh").write_text("#!/bin/sh\ntouch /srv/shop\n")

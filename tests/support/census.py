@@ -116,7 +116,8 @@ class Census:
         deadline = time.monotonic() + seconds
         while not what():
             if session.poll() is not None or time.monotonic() > deadline:
-                os.killpg(session.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(session.pid, signal.SIGKILL)
                 raise AssertionError(session.communicate()[0])
             time.sleep(0.02)
 

@@ -52,7 +52,8 @@ def running_sshd(folder: Path) -> Iterator[Sshd]:
     config.write_text(
         f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/hostkey\nAuthorizedKeysFile {folder}/authorized_keys\n"
         "UsePAM no\nStrictModes no\nPidFile none\nPasswordAuthentication no\nPermitRootLogin yes\n"
-        "Subsystem sftp internal-sftp\nMaxStartups 100\n"
+        # Ansible's modules unpack themselves into TMPDIR, and leave it so if they are killed.
+        f"Subsystem sftp internal-sftp\nMaxStartups 100\nSetEnv TMPDIR={folder}\n"
     )
     kind, key = (folder / "hostkey.pub").read_text().split()[:2]
     (folder / "known_hosts").write_text(f"{ALIAS} {kind} {key}\n")

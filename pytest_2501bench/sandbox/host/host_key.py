@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_2501bench.errors import BenchError, Cause
 from pytest_2501bench.sandbox.host.ssh_reason import ssh_reason
+from pytest_2501bench.scratch import scratch
 
 
 def name_in_known_hosts(address: str, port: int) -> str:
@@ -61,8 +61,8 @@ def scan_keys(address: str, port: int = 22, proxy_command: str | None = None, *,
     Raises:
         BenchError: ``ssh_not_up``.
     """
-    with tempfile.TemporaryDirectory(prefix="25b-") as folder:
-        known = Path(folder, "known_hosts")
+    with scratch() as folder:
+        known = folder / "known_hosts"
         options = {
             "StrictHostKeyChecking": "accept-new",
             "UserKnownHostsFile": str(known),

@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from pytest_2501bench.playbooks.environment import Patience, ansible_environment
 from pytest_2501bench.playbooks.message import last_lines
 from pytest_2501bench.sandbox.host.host_key import find_keys, name_in_known_hosts
 from pytest_2501bench.sandbox.host.identity import HOST_ID, stable_id
+from pytest_2501bench.scratch import scratch
 from pytest_2501bench.store.model import RegisteredHost
 
 _SECONDS = 60.0
@@ -60,12 +60,10 @@ def read_inventory(inventory: Path, *, org_id: str | None = None, source: str = 
 def _listed(inventory: Path, where: str) -> dict[str, Any]:
     path = search_path(None, os.environ)
     require_programs(path)
-    with tempfile.TemporaryDirectory(prefix="25b-") as folder:
-        config = Path(folder, "ansible.cfg")
+    with scratch() as folder:
+        config = folder / "ansible.cfg"
         config.touch()
-        environment = ansible_environment(
-            Path(folder, "h"), path=path, config=config, patience=Patience(), environ=os.environ
-        )
+        environment = ansible_environment(folder, path=path, config=config, patience=Patience(), environ=os.environ)
         try:
             done = subprocess.run(
                 ["ansible-inventory", "-i", str(inventory.absolute()), "--list"],

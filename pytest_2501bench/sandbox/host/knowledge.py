@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +20,7 @@ from pytest_2501bench.sandbox.host.look import (
     unresolved,
 )
 from pytest_2501bench.sandbox.protocol import KNOWN_CAPABILITIES, Capabilities, HostSpec, SshSettings
+from pytest_2501bench.scratch import scratch
 from pytest_2501bench.store.model import RegisteredHost
 from pytest_2501bench.store.registry import Registry
 
@@ -30,8 +30,8 @@ _AT_ONCE = 8
 @contextlib.contextmanager
 def peeking(host: RegisteredHost) -> Iterator[SshSettings]:
     """Give SSH settings for a look at a host that nobody need have taken."""
-    with tempfile.TemporaryDirectory(prefix="25b-") as folder:
-        yield settings_of(host, host.host_id.replace("_", "-"), Path(folder))
+    with scratch() as folder:
+        yield settings_of(host, host.host_id.replace("_", "-"), folder)
 
 
 def peek(host: RegisteredHost) -> Seen:
