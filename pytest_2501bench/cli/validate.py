@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pytest_2501bench.cli.parameters import ScenariosPath
+from pytest_2501bench.cli.sync import BenchDir
+
 if TYPE_CHECKING:
     from pytest_2501bench.playbooks.run import AnsibleRunner
     from pytest_2501bench.scenario.model import LoadedScenario
@@ -31,12 +34,34 @@ class Looked:
 
 
 def validate(
-    paths: Annotated[list[Path], typer.Argument(help="Scenario folders, or folders that hold some.", exists=True)],
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH|RUN…",
+            help="Scenario folders, or folders that hold some; or past runs: run_…, a benchmark (last, bmk_…), "
+            "conditions (main-engine=a).",
+        ),
+    ],
+    *,
+    path: ScenariosPath = None,
+    bench_dir: BenchDir = Path(".2501bench"),
     syntax: Annotated[
         bool, typer.Option("--syntax/--no-syntax", help="Let Ansible check each playbook, about a second each.")
     ] = True,
 ) -> None:
-    """Check scenarios: the contract, checks that cannot fail or pass, playbooks. Exit status 1 if there is an error."""
+    """Check scenarios: the contract, checks that cannot fail or pass, playbooks. Exit status 1 if there is an error.
+
+    Of past runs: score them again from their evidence with today's rules, and say what is different.
+    """
+    paths = [Path(word) for word in what if Path(word).exists()]
+    if not paths:
+        from pytest_2501bench.cli.rescore import rescore
+
+        rescore(what, path, bench_dir)
+        return
+    if len(paths) < len(what):
+        lacking = next(word for word in what if not Path(word).exists())
+        raise typer.BadParameter(f"{lacking}: no such file or folder.", param_hint="PATH|RUN…")
     from pytest_2501bench.errors import BenchError
     from pytest_2501bench.playbooks.run import AnsibleRunner
     from pytest_2501bench.scenario.find import check_unique_keys, find_scenarios

@@ -76,6 +76,7 @@ class ScenarioReport(Record):
     evidence: str = ""  # the run's folder, relative to the bench directory
     warnings: tuple[str, ...] = ()
     kept: KeptRecord | None = None  # the run's hosts are still up, because --keep-sandbox asked for it
+    derived_from: str | None = None  # run id: scored again later from that run's evidence; never stored as a run
 
     @property
     def seconds(self) -> float:
