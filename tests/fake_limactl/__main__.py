@@ -97,21 +97,28 @@ def create(options: argparse.Namespace) -> None:
     info("Terminal is not available, proceeding without opening an editor")
     for expression in options.set:
         yq.apply(expression, config)
-    images = config.get("images") or refuse("field `images` must be set")
+    config.get("images") or refuse("field `images` must be set")
     directory = store.new_directory(name)
     directory.mkdir(parents=True, mode=0o700)
     (directory / "lima.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     (directory / "lima-version").write_text(f"v{current().text}")
     _keys()
-    location = str(images[0]["location"])
+    info(f"Run `limactl start {name}` to start the instance.")
+
+
+def _prepare_disk(directory: Path, config: dict[str, Any]) -> None:
+    """Fetch the image, which is put off to the first start."""
+    if (directory / "diffdisk").exists():
+        return
+    image = config["images"][0]
+    location = str(image["location"])
+    say("info", "Attempting to download the image", f' arch={image["arch"]} digest= location="{location}"')
     (directory / "basedisk").touch()
     if location.startswith("/"):
-        info(f"Attempting to download the image arch={images[0]['arch']} location={quoted(location)}")
         shutil.copyfile(location, directory / "basedisk")
     else:
         info(f"Using cache {quoted(location)}")  # the machine's own images stand for Debian's
     shutil.copyfile(directory / "basedisk", directory / "diffdisk")
-    info(f"Run `limactl start {name}` to start the instance.")
 
 
 def start(options: argparse.Namespace) -> None:
@@ -127,8 +134,10 @@ def start(options: argparse.Namespace) -> None:
         info(f"The instance {quoted(name)} is already running. Run `limactl shell {name}` to open the shell.")
         return
     _reconcile(name)
-    info(f'Starting the instance {quoted(name)} with VM driver "qemu"')
+    kind = "internal " if current().number >= (2, 0) else ""
+    info(f"Starting the instance {quoted(name)} with {kind}VM driver {quoted('qemu')}")
     directory = instance.directory
+    _prepare_disk(directory, instance.config)
     for log in ("ha.stdout.log", "ha.stderr.log"):
         (directory / log).unlink(missing_ok=True)
     with (directory / "ha.stdout.log").open("w") as out, (directory / "ha.stderr.log").open("w") as err:
@@ -155,7 +164,7 @@ def start(options: argparse.Namespace) -> None:
         if agent.poll() is not None:
             refuse(f"host agent process has exited: exit status {agent.returncode}")
         time.sleep(0.02)
-    refuse('did not receive an event with the "running" status')
+    refuse(f"did not receive an event with the {quoted('running')} status")
 
 
 def _gone(directory: Path) -> None:
@@ -184,12 +193,13 @@ def stop(options: argparse.Namespace) -> None:
         _gone(instance.directory)
     else:
         if instance.status != "Running":
-            refuse(f'expected status "Running", got {quoted(instance.status)} (maybe use `limactl stop -f`?)')
+            states = f"expected status {quoted('Running')}, got {quoted(instance.status)}"
+            refuse(f"{states} (maybe use `limactl stop -f`?)")
         info(f"Sending SIGINT to hostagent process {instance.agent}")
         os.kill(instance.agent, signal.SIGINT)
         info("Waiting for the host agent and the driver processes to shut down")
         if store.wait_for(instance.directory, "exiting", 190) is None:
-            refuse('did not receive an event with the "exiting" status')
+            refuse(f"did not receive an event with the {quoted('exiting')} status")
         info("Waiting for the instance to shut down")
         info(f"The instance {options.name} has shut down")
     _reconcile()
@@ -202,9 +212,8 @@ def delete(options: argparse.Namespace) -> None:
             warn(f"Ignoring non-existent instance {quoted(name)}")
             continue
         if not options.force and instance.status != "Stopped":
-            refuse(
-                f'failed to delete instance {quoted(name)}: expected status "Stopped", got {quoted(instance.status)}'
-            )
+            states = f"expected status {quoted('Stopped')}, got {quoted(instance.status)}"
+            refuse(f"failed to delete instance {quoted(name)}: {states}")
         _gone(instance.directory)
         shutil.rmtree(instance.directory)
         info(f"Deleted {quoted(name)} ({quoted(instance.directory)})")
@@ -304,9 +313,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     root = os.geteuid() == 0 and os.environ.get("LIMA_FAKE_AS_ROOT") != "1"
-    if root and current().panics_as_root:
-        sys.stderr.write("panic: must not run as the root user\n\ngoroutine 1 [running]:\nmain.main()\n")
-        return 2
+    if root and current().refuses_root_first:
+        if current().panics_as_root:
+            sys.stderr.write("panic: must not run as the root user\n\ngoroutine 1 [running]:\nmain.main()\n")
+            return 2
+        sys.stderr.write("limactl: must not run as the root user\n")
+        return 1
     try:
         options = _parser().parse_args(arguments)
     except SystemExit:

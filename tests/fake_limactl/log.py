@@ -7,15 +7,19 @@ import sys
 import time
 from typing import NoReturn
 
+from fake_limactl.version import current
+
 
 class FatalError(Exception):
     """Ends the program with the message and status 1, as ``logrus.Fatal`` does."""
 
 
-def say(level: str, message: str) -> None:
+def say(level: str, message: str, fields: str = "") -> None:
     # Go's %q and JSON agree on what our messages hold.
     now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    sys.stderr.write(f'time="{now[:-2]}:{now[-2:]}" level={level} msg={json.dumps(message, ensure_ascii=False)}\n')
+    sys.stderr.write(
+        f'time="{now[:-2]}:{now[-2:]}" level={level} msg={json.dumps(message, ensure_ascii=False)}{fields}\n'
+    )
     sys.stderr.flush()
 
 
@@ -32,4 +36,4 @@ def refuse(message: str) -> NoReturn:
 
 
 def quoted(text: object) -> str:
-    return json.dumps(str(text), ensure_ascii=False)
+    return f"`{text}`" if current().quotes_back else json.dumps(str(text), ensure_ascii=False)

@@ -84,17 +84,19 @@ def fake_lima() -> Iterator[Place]:
     try:
         yield place
     finally:
-        with pytest.MonkeyPatch.context() as patch:
-            put(place, patch)
-            names = place.instances()
-            if names:
-                subprocess.run(
-                    ["limactl", "--tty=false", "delete", "-f", *names],
-                    check=True,
-                    capture_output=True,
-                    env={**os.environ, "LIMA_FAKE_VERSION": "2.2.0"},
-                )
-        shutil.rmtree(place.directory)
+        try:
+            _empty(place)
+        finally:
+            shutil.rmtree(place.directory)
+
+
+def _empty(place: Place) -> None:
+    names = place.instances()
+    if not names:
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        put(place, patch, "2.2.0")
+        subprocess.run(["limactl", "--tty=false", "delete", "-f", *names], check=True, capture_output=True)
 
 
 def put(place: Place, patch: pytest.MonkeyPatch, version: str = "2.0.3") -> None:

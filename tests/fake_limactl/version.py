@@ -11,18 +11,26 @@ class Version:
     text: str
 
     @property
-    def number(self) -> tuple[int, int]:
-        major, minor, *_ = self.text.split(".")
-        return int(major), int(minor)
+    def number(self) -> tuple[int, ...]:
+        return tuple(int(part) for part in self.text.split("."))
 
     @property
     def clone(self) -> bool:
         return self.number >= (1, 2)
 
     @property
-    def panics_as_root(self) -> bool:
+    def refuses_root_first(self) -> bool:
         """Since 2.0 the check comes before everything else, also before ``--version``."""
         return self.number >= (2, 0)
+
+    @property
+    def panics_as_root(self) -> bool:
+        return (2, 0) <= self.number < (2, 1)
+
+    @property
+    def quotes_back(self) -> bool:
+        """Since 2.1.2 names and paths are quoted with backquotes: Go's ``%#q``."""
+        return self.number >= (2, 1, 2)
 
     @property
     def skips_half_made(self) -> bool:
@@ -31,8 +39,8 @@ class Version:
 
     @property
     def errors_are_texts(self) -> bool:
-        """Before 2.2 Go's errors became ``{}`` in JSON."""
-        return self.number >= (2, 2)
+        """Before 2.0 Go's errors became ``{}`` in JSON."""
+        return self.number >= (2, 0)
 
 
 def current() -> Version:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shlex
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -147,7 +149,7 @@ def test_the_install_script_is_a_shell_script(tmp_path: Path) -> None:
     assert "deb http://mirror.example/debian bookworm main" in script
 
 
-@pytest.mark.parametrize("version", ["1.0.7", "1.2.2", "2.0.3", "2.2.0"])
+@pytest.mark.parametrize("version", ["1.0.7", "1.2.2", "2.0.3", "2.1.4"])
 def test_root_is_refused_by_limactl_and_said_so(place: Place, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     if os.geteuid() != 0:
         pytest.skip("who is not root is not refused")
@@ -175,6 +177,38 @@ def test_an_old_limactl_is_an_obstacle(place: Place, monkeypatch: pytest.MonkeyP
     assert obstacle.what == "limactl 0.23 is too old"
 
 
+def test_a_limactl_without_a_version_number_is_an_obstacle(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = place.directory / "limactl"
+    program.write_text("#!/bin/sh\necho limactl version HEAD-4f1e2d3\n")
+    program.chmod(0o755)
+    (obstacle,) = LimaProvider(place.cache, program=str(program)).preflight()
+    assert obstacle.what == "limactl version HEAD-4f1e2d3 tells no number"
+
+
+def test_a_limactl_for_another_processor_is_an_obstacle(tmp_path: Path) -> None:
+    program = tmp_path / "limactl"
+    program.write_bytes(b"\x7fELF not for here")
+    program.chmod(0o755)
+    (obstacle,) = LimaProvider(tmp_path, program=str(program)).preflight()
+    assert obstacle.what.startswith("limactl is made for another kind of processor: ")
+    assert obstacle.remedy == f"Install the one for {platform.machine()}."
+
+
+def test_a_machine_without_an_image_for_it_is_an_obstacle(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The fake is another process, and not deceived.
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    obstacle = place.provider().preflight()[0]
+    assert obstacle.what == "Lima has no Debian image for riscv64"
+
+
+def test_a_full_disk_is_an_obstacle(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIMA_HOME", str(place.home / "not" / "there"))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=2.04e9))
+    (obstacle,) = place.provider().preflight()
+    assert obstacle.what == f"only 2.0 GB free in {place.home.resolve()}/not/there; a template needs some 3 GB"
+    assert "LIMA_HOME" in obstacle.remedy
+
+
 def test_a_long_lima_home_is_an_obstacle(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIMA_HOME", str(place.directory / ("x" * 80)))
     (obstacle,) = place.provider().preflight()
@@ -200,6 +234,23 @@ def test_an_instance_that_is_not_there_is_not_an_error(
     half = limactl.inspect(["half"])
     assert not half or half["half"].status == "Broken"
     assert limactl.features.text == ".".join(version.split(".")[:2])
+
+
+def test_a_deletion_that_fails_over_an_instance_of_somebody_else_leaves_nothing_of_ours(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Lima 2.2 an unfinished clone makes every deletion fail, after the work was done."""
+    monkeypatch.setattr("pytest_2501bench.sandbox.lima.limactl.HALF_MADE_SECONDS", 0.0)
+    for name in ("somebody-else", "sbx-test-1"):
+        (place.home / name).mkdir()
+    (place.home / "sbx-test-1" / "lima.yaml").write_text("images: [{location: /x, arch: x86_64}]\n")
+    holdings = place.provider().holdings
+    holdings.begin("sbx_test", ["sbx-test-1"])
+    assert holdings.remove("sbx_test") == ""
+    assert place.instances() == ["somebody-else"]
+    with pytest.raises(LimactlError, match="remove that directory if nobody is cloning an instance"):
+        Limactl().change("delete", "-f", "none", log=place.directory / "log", calls=None, seconds=30)
+    (place.home / "somebody-else").rmdir()
 
 
 def test_a_refusal_is_told_in_limactls_words(place: Place, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from pytest_2501bench.sandbox.ledger import Ledger
-from pytest_2501bench.sandbox.lima.limactl import Limactl, LimactlError, end_noted, lima_home
+from pytest_2501bench.sandbox.lima.leftovers import end_noted, exit_master
+from pytest_2501bench.sandbox.lima.limactl import Limactl, LimactlError, lima_home
 
 MODE: Final = "lima"
 DELETE_SECONDS: Final = 180.0
@@ -66,11 +67,15 @@ class Holdings:
             if not (home / name / "lima.yaml").exists():
                 shutil.rmtree(home / name, ignore_errors=True)
         whole = [name for name in there if (home / name).exists()]
+        for name in whole:
+            exit_master(home / name)
         if whole:
             try:
                 self.limactl.change("delete", "-f", *whole, log=log, calls=None, seconds=DELETE_SECONDS)
             except LimactlError as error:
-                return f"{', '.join(whole)}: {error}"
+                # Deleting comes first; then it looks at the networks of all others, and one of those may be in the way.
+                left = [name for name in whole if (home / name).exists()]
+                return f"{', '.join(left)}: {error}" if left else ""
         return ", ".join(str(home / name) for name in there if (home / name).exists())
 
     def clear(self, name: str) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -20,8 +18,9 @@ from pytest_2501bench.sandbox.lima.versions import Features, features, parse
 
 HALF_MADE: Final = re.compile(r"lima\.yaml\W+no such file or directory")
 """While an instance is being cloned, its directory has no lima.yaml yet. Up to Lima 2.1, start, stop and delete inspect
-every instance for their networks and fail on that one: a matter of seconds, so such calls are repeated."""
-HALF_MADE_SECONDS: Final = 120.0
+every instance for their networks and fail on that one: it passes as soon as the disk is copied, so such calls are
+repeated."""
+HALF_MADE_SECONDS: Final = 300.0
 AS_ROOT: Final = "must not run as the root user"
 _FATAL = re.compile(r'level=fatal msg="((?:[^"\\]|\\.)*)"')
 _NOTED = 'echo $$ > "$0/$$" && exec "$@"'
@@ -160,8 +159,10 @@ class Limactl:
             failed = self._change(words, log, calls, seconds, tell)
             if failed is None:
                 return
-            if not HALF_MADE.search(failed) or time.monotonic() > patience:
-                raise LimactlError(f"limactl {words[0]}: {last_word(failed)}")
+            half_made = HALF_MADE.search(failed)
+            if not half_made or time.monotonic() > patience:
+                hint = " (remove that directory if nobody is cloning an instance)" if half_made else ""
+                raise LimactlError(f"limactl {words[0]}: {last_word(failed)}{hint}")
             time.sleep(0.5)
 
     def _change(
@@ -240,36 +241,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def end_noted(calls: Path) -> None:
-    """End the calls that a dead owner left running, and let no further one begin."""
-    closed = calls.with_name(f"{calls.name}.closed")
-    with contextlib.suppress(OSError):
-        calls.rename(closed)  # from now on a call that was about to begin cannot note itself, and does not run
-    for note in sorted(closed.glob("*")):
-        pid = int(note.name)
-        # Pids are reused: it is ours if it is limactl (or the shell that becomes it) and was there before the note.
-        if not _is_call(pid):
-            continue
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.kill(pid, number)
-            except OSError:
-                break
-            deadline = time.monotonic() + 5
-            while _is_call(pid) and time.monotonic() < deadline:
-                time.sleep(0.05)
-
-
-def _is_call(pid: int) -> bool:
-    done = subprocess.run(
-        ["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False, env=environment()
-    )
-    state, _, arguments = done.stdout.strip().partition(" ")
-    return bool(state) and not state.startswith("Z") and "limactl" in arguments
-
-
 def _instance(row: dict[str, Any]) -> Instance:
-    # Before 2.2 errors are empty objects: Go's error has no fields.
+    # Before 2.0 errors are empty objects: Go's error has no fields.
     errors = "; ".join(text for text in row.get("errors") or () if isinstance(text, str))
     config = row.get("sshConfigFile")
     name = str(row["name"])

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from pytest_2501bench.errors import BenchError, Cause
 from pytest_2501bench.ids import new_id
 from pytest_2501bench.sandbox.protocol import HostSpec
+from pytest_2501bench.sandbox.templates import Template, unknown_template
 
 MOST_HOSTS: Final = 20
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,22 @@ class Plan:
     template: str
     image: str  # the stopped instance whose disk it gets
     instance: str  # its own name in Lima, opaque; also the name that known_hosts has
+
+
+def find_template(spec: HostSpec, templates: Mapping[str, Template]) -> Template:
+    """Return the template that *spec* names.
+
+    Raises:
+        BenchError: ``sandbox_unavailable``; there is no such template. ``scenario_invalid``; a package has a bad name.
+    """
+    found = templates.get(spec.template)
+    if found is None:
+        what = unknown_template(spec.template, templates)
+        raise BenchError(Cause.SANDBOX_UNAVAILABLE, f"host {spec.host_name}: {what}")
+    for package in spec.packages:
+        if not _PACKAGE.fullmatch(package):
+            raise BenchError(Cause.SCENARIO_INVALID, f"host {spec.host_name}: {package!r} is not a Debian package name")
+    return found
 
 
 def make_plans(name: str, specs: Sequence[HostSpec], images: Sequence[str]) -> list[Plan]:

@@ -6,6 +6,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from pytest_2501bench.sandbox.lima import guest
 from pytest_2501bench.sandbox.lima.limactl import (
@@ -21,6 +22,9 @@ from pytest_2501bench.sandbox.lima.versions import OLDEST, parse
 from pytest_2501bench.sandbox.protocol import KNOWN_CAPABILITIES, Capabilities, Obstacle
 from pytest_2501bench.sandbox.templates import Template, unknown_template
 
+_PROCESSORS = ("x86_64", "aarch64", "arm64")
+_LEAST_GB = 3
+_UNNUMBERED = "limactl version "  # of a build between two releases
 _LONGEST = max(len("template-debian-localstack.00000000"), len("sbx-000000000000-00"))
 
 
@@ -48,16 +52,37 @@ def obstacles(limactl: Limactl) -> list[Obstacle]:
 def _silent(said: str) -> Obstacle:
     if AS_ROOT in said:
         return Obstacle("limactl refuses to run as root", "Run as an ordinary user.")
+    if "rosetta" in said or "Exec format error" in said or "Bad CPU type" in said:
+        return Obstacle(
+            f"limactl is made for another kind of processor: {said}", f"Install the one for {platform.machine()}."
+        )
+    if _UNNUMBERED in said:
+        return Obstacle(f"{said} tells no number", "Install a release of Lima, 1.0 or newer.")
     return Obstacle(f"limactl does not work here: {said}", "See `limactl list`.")
 
 
 def _machine() -> list[Obstacle]:
     found = []
+    if platform.machine() not in _PROCESSORS:
+        found.append(
+            Obstacle(
+                f"Lima has no Debian image for {platform.machine()}",
+                "Use a machine with x86_64 or arm64, or another --mode.",
+            )
+        )
     if longest_name(lima_home()) < _LONGEST:
         found.append(
             Obstacle(
                 f"the path {lima_home()} is too long for the sockets of Lima's instances",
                 "Set LIMA_HOME to a shorter one.",
+            )
+        )
+    free = _free_gb(lima_home())
+    if free < _LEAST_GB:
+        found.append(
+            Obstacle(
+                f"only {free:.1f} GB free in {lima_home()}; a template needs some {_LEAST_GB} GB",
+                "Make room, or set LIMA_HOME to a directory where there is.",
             )
         )
     if sys.platform == "linux":
@@ -68,6 +93,11 @@ def _machine() -> list[Obstacle]:
                 Obstacle(f"{', '.join(lacking)} missing", "Install QEMU: `apt-get install qemu-system qemu-utils`.")
             )
     return found
+
+
+def _free_gb(directory: Path) -> float:
+    there = next(path for path in (directory, *directory.parents) if path.exists())
+    return shutil.disk_usage(there).free / 1e9
 
 
 def capabilities(templates: Mapping[str, Template], name: str) -> Capabilities:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import shlex
 import sys
@@ -21,7 +20,7 @@ from pytest_2501bench.sandbox.lima.build import START_SECONDS, Builder
 from pytest_2501bench.sandbox.lima.holdings import MODE, Holdings
 from pytest_2501bench.sandbox.lima.images import Images
 from pytest_2501bench.sandbox.lima.limactl import Limactl, LimactlError, lima_home
-from pytest_2501bench.sandbox.lima.plan import Plan, make_plans
+from pytest_2501bench.sandbox.lima.plan import Plan, find_template, make_plans
 from pytest_2501bench.sandbox.lima.preflight import capabilities, obstacles
 from pytest_2501bench.sandbox.namespace import default_cache_dir
 from pytest_2501bench.sandbox.protocol import (
@@ -41,7 +40,6 @@ from pytest_2501bench.sandbox.templates import Template, load_templates, unknown
 if TYPE_CHECKING:
     from pytest_2501bench.options import Settings
 
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 NETWORK = "user-v2"
 """Lima's network between instances that needs neither root nor anything installed; hosts of one sandbox use it."""
 
@@ -90,21 +88,9 @@ class LimaProvider:
         """Say what hosts made from *template* can do: they are real machines, so nearly everything."""
         return capabilities(self._templates, template)
 
-    def _template(self, spec: HostSpec) -> Template:
-        found = self._templates.get(spec.template)
-        if found is None:
-            what = unknown_template(spec.template, self._templates)
-            raise BenchError(Cause.SANDBOX_UNAVAILABLE, f"host {spec.host_name}: {what}")
-        for package in spec.packages:
-            if not _PACKAGE.fullmatch(package):
-                raise BenchError(
-                    Cause.SCENARIO_INVALID, f"host {spec.host_name}: {package!r} is not a Debian package name"
-                )
-        return found
-
     def prepare_images(self, specs: Sequence[HostSpec], progress: Progress = silent) -> None:
         """Build the templates that *specs* need and that are not there, one builder at a time."""
-        wanted = {(spec.template, spec.packages): self._template(spec) for spec in specs}
+        wanted = {(spec.template, spec.packages): find_template(spec, self._templates) for spec in specs}
         try:
             todo = [(key, one) for key, one in wanted.items() if not self.cache.complete(one, key[1])]
         except LimactlError:
@@ -124,7 +110,7 @@ class LimaProvider:
             BenchError: ``sandbox_not_created`` or ``ssh_not_up``; ``sandbox_unavailable`` if templates cannot be built.
         """
         name = new_id("sbx")
-        images = [self.cache.name(self._template(spec), spec.packages) for spec in specs]
+        images = [self.cache.name(find_template(spec, self._templates), spec.packages) for spec in specs]
         plans = make_plans(name, specs, images)
         self.prepare_images(specs, progress)
         try:
