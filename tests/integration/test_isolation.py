@@ -78,7 +78,7 @@ PREPARE_ASYNC = """\
       async: 30
       poll: 0
     - name: it is over
-      ansible.builtin.command: sh -c 'until test -e /srv/async; do sleep 0.1; done; sleep 0.1'
+      ansible.builtin.shell: until grep -qs '"rc"' /root/.ansible_async/*; do sleep 0.1; done; sleep 1
 """
 VALIDATE_LEFT = """\
 - hosts: all
@@ -124,7 +124,7 @@ PREPARE_LATE = """\
   gather_facts: false
   tasks:
     - name: it takes longer than it may
-      ansible.builtin.shell: sleep 5; touch /srv/late
+      ansible.builtin.shell: sleep 60; touch /srv/late
 """
 RESTORE_LATE = VALIDATE.replace("test -e /etc/passwd", "rm -f /srv/late")
 # Of other people's work on the host.
@@ -132,7 +132,7 @@ STRANGER = "mkdir -p /tmp/ansible_theirs_payload_1; nohup sh -c 'sleep 4005; :' 
 
 
 def test_a_registered_host_is_left_as_it_was_found_even_by_a_playbook_that_was_cut_off(tmp_path: Path) -> None:
-    limits = {"timeouts": {"prepare": 2}}
+    limits = {"timeouts": {"prepare": 10}}
     project = write_project(tmp_path / "project", prepare=PREPARE_LATE, restore=RESTORE_LATE, bench=limits)
     (tmp_path / "machines").mkdir()
     with machines([WEB], tmp_path / "machines") as (host,):
@@ -150,5 +150,5 @@ def test_a_registered_host_is_left_as_it_was_found_even_by_a_playbook_that_was_c
 
         report = finished.reports[SCENARIO]
         assert report.failure_cause == "prepare_failed", finished.output
-        assert any("sleep 5" in warning and "cut off" in warning for warning in report.warnings)
-        assert on(host, "sleep 5; ls -A /tmp /var/tmp /root /srv; pgrep -fa sleep").stdout == before
+        assert any("sleep 60" in warning and "cut off" in warning for warning in report.warnings)
+        assert on(host, "ls -A /tmp /var/tmp /root /srv; pgrep -fa sleep").stdout == before
