@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from support.canary_scenario import CANARY, VALIDATE, write_project
 from support.hosts import WEB, on
 from support.registered_hosts import inventory, machines
 
+from pytest_2501bench.sandbox.protocol import Host
 from pytest_2501bench.scoring.model import Status
 
 pytestmark = pytest.mark.namespace
@@ -131,6 +133,15 @@ RESTORE_LATE = VALIDATE.replace("test -e /etc/passwd", "rm -f /srv/late")
 STRANGER = "mkdir -p /tmp/ansible_theirs_payload_1; nohup sh -c 'sleep 4005; :' > /dev/null 2>&1 < /dev/null &"
 
 
+def _state(host: Host) -> str:
+    """What lies and runs on the host; sshd may refuse a connection while the machine still boots."""
+    for _ in range(20):
+        if state := on(host, "ls -A /tmp /var/tmp /root /srv; pgrep -fa sleep").stdout:
+            return state
+        time.sleep(0.5)
+    raise AssertionError("the host does not answer")
+
+
 def test_a_registered_host_is_left_as_it_was_found_even_by_a_playbook_that_was_cut_off(tmp_path: Path) -> None:
     limits = {"timeouts": {"prepare": 10}}
     project = write_project(tmp_path / "project", prepare=PREPARE_LATE, restore=RESTORE_LATE, bench=limits)
@@ -138,7 +149,7 @@ def test_a_registered_host_is_left_as_it_was_found_even_by_a_playbook_that_was_c
     with machines([WEB], tmp_path / "machines") as (host,):
         on(host, STRANGER)
         hosts = inventory([host], tmp_path / "inventory.ini", host_id="hst_web")
-        before = on(host, "ls -A /tmp /var/tmp /root /srv; pgrep -fa sleep").stdout
+        before = _state(host)
 
         finished = benchmark(
             "scenarios",
@@ -151,4 +162,4 @@ def test_a_registered_host_is_left_as_it_was_found_even_by_a_playbook_that_was_c
         report = finished.reports[SCENARIO]
         assert report.failure_cause == "prepare_failed", finished.output
         assert any("sleep 60" in warning and "cut off" in warning for warning in report.warnings)
-        assert on(host, "ls -A /tmp /var/tmp /root /srv; pgrep -fa sleep").stdout == before
+        assert _state(host) == before
