@@ -125,7 +125,7 @@ def sandbox(request: pytest.FixtureRequest, scenario_run: Run, gateway: Gateway)
     from pytest_2501bench.keeping import keep_run, wanted
 
     phases = scenario_run.phases
-    phases.attach(gateway)
+    phases.attach(scenario_run.recorded(gateway))
     try:
         made = phases.provision()
     except BenchError as exc:
@@ -148,7 +148,7 @@ def evidence(scenario_run: Run, sandbox: Sandbox, gateway: Gateway) -> Evidence:
     from pytest_2501bench.evidence.log import read_evidence
 
     phases = scenario_run.phases
-    phases.attach(gateway)
+    phases.attach(scenario_run.recorded(gateway))
     try:
         phases.prepare(sandbox)
         phases.flush()

@@ -76,6 +76,25 @@ def _keep(text: str) -> str:
     return text
 
 
+def _record(text: str) -> str:
+    if text not in RECORD:
+        raise ValueError(f"must be one of {', '.join(RECORD)}")
+    return text
+
+
+def _bastion(text: str) -> str:
+    from pytest_2501bench.bastion.place import Place
+
+    Place.parse(text)
+    return text
+
+
+def _mirror(text: str) -> str:
+    if "@" in text.partition("://")[2].partition("/")[0]:
+        raise ValueError("has a user name or password in it, which would end up in the sandboxes' package sources")
+    return text
+
+
 def _requirements(text: str) -> tuple[str, ...]:
     from pytest_2501bench.statistics.repetition import Requirement
 
@@ -90,6 +109,10 @@ DATABASE_FILE: Final = "results.db"
 
 KEEP: Final = ("none", "failed", "all")
 """Which sandboxes ``--keep-sandbox`` leaves up."""
+
+
+RECORD: Final = ("auto", "always", "never")
+"""Whether an outside engine's agents reach the hosts through the recording bastion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +223,26 @@ OPTIONS: Final[tuple[Option, ...]] = (
         _command,
     ),
     Option(
+        "record",
+        "--record",
+        "BENCH_RECORD",
+        "auto",
+        "Let the agents of ENGINE_URL reach the hosts through a recording bastion: 'auto' where that is possible, "
+        "'always' or not at all, 'never'. Agents of the local engine are recorded anyway.",
+        "auto|always|never",
+        _record,
+    ),
+    Option(
+        "bastion",
+        "--bastion",
+        "BENCH_BASTION",
+        None,
+        "Address of this machine at which an ENGINE_URL elsewhere reaches the recording bastion, and the ports that "
+        "may be used; without it, the bastion is on the loopback address.",
+        "ADDRESS[:FIRST-LAST]",
+        _bastion,
+    ),
+    Option(
         "iterations", "--iter", "BENCH_ITER", 1, "How often each scenario runs, each time on its own.", "N", _positive
     ),
     Option(
@@ -270,6 +313,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         None,
         "Debian mirror for root filesystems, in place of the one of this machine's apt sources.",
         "URL",
+        _mirror,
     ),
     Option("database_url", None, "DATABASE_URL", None, "PostgreSQL for results; unset: a SQLite file.", secret=True),
     Option("engine_url", None, "ENGINE_URL", None, "The engine under test; unset: a local engine is started."),
@@ -280,7 +324,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
 )
 
 
-_QUIET: Final = frozenset({"infra_retries", "incus_vm", "keep_sandbox", "stop_when_decided"})
+_QUIET: Final = frozenset({"infra_retries", "incus_vm", "keep_sandbox", "record", "stop_when_decided"})
 """Not shown in the report header while they are as by default."""
 
 
@@ -298,7 +342,9 @@ class Settings:
     parallel_ram_cap: float | None
     gateway: str
     agent: str | None
-    agent_command: tuple[str, ...] | None
+    agent_command: tuple[str, ...] | None = field(repr=False)  # people put keys there
+    record: str
+    bastion: str | None
     iterations: int
     main_engine: str | None
     secondary_engine: str | None
@@ -316,6 +362,7 @@ class Settings:
     tenant_id: str | None
     user_id: str | None
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
+    servicenow: Mapping[str, str] = field(default_factory=dict, repr=False)  # SERVICENOW_*, secrets among them
 
     def public(self) -> dict[str, Any]:
         """Return the settings that may be shown and stored; secrets are left out."""
@@ -324,7 +371,7 @@ class Settings:
             value = getattr(self, option.name)
             if option.secret or value in (None, ()):
                 continue
-            shown[option.name] = str(value) if isinstance(value, Path) else value
+            shown[option.name] = str(value) if isinstance(value, Path) else _masked(value)
         return shown
 
     @property
@@ -342,13 +389,23 @@ class Settings:
             if option.secret:
                 shown = "(set)"
             elif isinstance(value, tuple):
+                value = _masked(value)
                 shown = {"agent_command": shlex.join, "matrix": " ".join, "require": " ".join}.get(
                     option.name, ",".join
                 )(value)
             else:
-                shown = str(value)
+                shown = str(_masked(value))
             rows.append((option.name.replace("_", " "), shown, self.sources.get(option.name, "default")))
         return rows
+
+
+def _masked(value: Any) -> Any:
+    """Return *value* as it may be shown: people put keys into command lines and addresses."""
+    from pytest_2501bench.masking import shown_command, shown_text
+
+    if isinstance(value, tuple):
+        return shown_command(value)
+    return shown_text(" ".join(shown_command(value.split(" ")))) if isinstance(value, str) else value
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -441,7 +498,7 @@ def resolve(
         try:
             values[option.name] = option.parse(text)
         except ValueError as exc:
-            shown = "" if option.secret else f" {text or repr(text)}"
+            shown = "" if option.secret else f" {_masked(text) or repr(text)}"
             told = "" if source == option.flag else f" (from {source})"
             raise OptionError(f"{option.flag or option.env}{shown}{told}: {exc}.") from None
         sources[option.name] = source
@@ -463,7 +520,10 @@ def resolve(
     for name in ("bench_dir", "hosts", "vm_templates_path"):
         if values[name] is not None:  # an absolute path stays what it is
             values[name] = root / values[name]
-    return Settings(**values, sources=sources)
+    servicenow = {
+        name: value for name, value in {**filed, **environ}.items() if name.startswith("SERVICENOW_") and value
+    }
+    return Settings(**values, sources=sources, servicenow=servicenow)
 
 
 def settings_of(config: pytest.Config) -> Settings:

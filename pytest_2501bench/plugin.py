@@ -120,7 +120,12 @@ def pytest_2501bench_gateways(config: pytest.Config) -> Mapping[str, Callable[[S
 
         return RunnerGateway(settings.engine_url or "", settings.engine_api_key or "", local=own_engine)
 
-    return {"runner": runner}
+    def servicenow(settings: Settings) -> Any:
+        from pytest_2501bench.gateway.servicenow import ServiceNowGateway
+
+        return ServiceNowGateway.of(settings, local=own_engine)
+
+    return {"runner": runner, "servicenow": servicenow}
 
 
 @pytest.hookimpl(trylast=True)

@@ -11,6 +11,7 @@ from pytest_2501bench.errors import BenchError, Cause, Phase
 from pytest_2501bench.evidence.folder import run_dir
 from pytest_2501bench.evidence.log import EvidenceLog, read_evidence, write_report
 from pytest_2501bench.evidence.model import Evidence, FailureRecord, RunStarted
+from pytest_2501bench.gateway.protocol import Gateway
 from pytest_2501bench.ids import new_id
 from pytest_2501bench.matrix import Variant, run_name
 from pytest_2501bench.phases import Announcer, RunPhases
@@ -57,6 +58,7 @@ class Run:
     checks: list[CheckResult] = field(default_factory=list)
     report: ScenarioReport | None = None
     settled: bool = False
+    _recorded: tuple[Gateway, Gateway] | None = None  # the session's, and the one before it
 
     @classmethod
     def claim(
@@ -117,6 +119,12 @@ class Run:
     def folder(self) -> str:
         """The run's folder, relative to the bench directory."""
         return self.log.run_dir.relative_to(self.session.settings.bench_dir).as_posix()
+
+    def recorded(self, gateway: Gateway) -> Gateway:
+        """Return *gateway* with the record of what agents do before it; the same one for the whole run."""
+        if self._recorded is None or self._recorded[0] is not gateway:
+            self._recorded = (gateway, self.session.recorded(gateway, self.log))
+        return self._recorded[1]
 
     def fail(self, message: str, cause: Cause = Cause.HARNESS_BUG, phase: Phase | None = None) -> None:
         """Record what no phase has recorded: a fixture of the user's that failed, a run that was never begun."""

@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pytest_2501bench.engine.process import Endpoint, LocalEngine
 from pytest_2501bench.errors import BenchError, Cause
 from pytest_2501bench.evidence.folder import benchmark_dir, write_benchmark
+from pytest_2501bench.evidence.log import EvidenceLog
 from pytest_2501bench.gateway.protocol import Gateway
 from pytest_2501bench.options import Settings
 from pytest_2501bench.playbooks.control import sweep
@@ -33,6 +35,10 @@ from pytest_2501bench.scenario.resolve import DEFAULT_TEMPLATE, form_obstacle, h
 from pytest_2501bench.scenario.rule_type import RuleType
 from pytest_2501bench.scoring.rules import CustomValidator
 from pytest_2501bench.store.repository import Store
+
+if TYPE_CHECKING:
+    from pytest_2501bench.bastion.place import Place
+    from pytest_2501bench.bastion.session_bastion import SessionBastion
 
 
 @dataclass
@@ -130,16 +136,73 @@ class BenchSession:
     def _local_engine(self) -> bool:
         return self.agent is not None and self.settings.engine_url is None
 
+    def recorded(self, gateway: Gateway, log: EvidenceLog) -> Gateway:
+        """Return *gateway* for one run, with the record of what its agents do before it."""
+        from pytest_2501bench.bastion.gateway import RecordedGateway
+
+        if self._local_engine or self.settings.engine_url is None:
+            return RecordedGateway(gateway, log, engine_directory=self._engine_directory)
+        always, why_not = self.settings.record == "always", self._why_not_recorded()
+        if why_not or self.settings.record == "never":
+            return RecordedGateway(gateway, log, always=always, why_not=why_not)
+        return RecordedGateway(gateway, log, bastion=self._bastion, always=always)
+
+    @cached_property
+    def _bastion(self) -> SessionBastion:
+        from pytest_2501bench.bastion.session_bastion import SessionBastion
+
+        bastion = SessionBastion(self._bastion_place())
+        self._open.append(bastion.close)
+        return bastion
+
+    def _bastion_place(self) -> Place:
+        from pytest_2501bench.bastion.place import Place
+
+        return Place.parse(self.settings.bastion) if self.settings.bastion else Place()
+
+    def _why_not_recorded(self) -> str:
+        """Return why an outside engine cannot be recorded, or ""."""
+        from pytest_2501bench.bastion.place import on_this_machine
+
+        if self.settings.record == "never" or self.settings.bastion or on_this_machine(self.settings.engine_url or ""):
+            return ""
+        return "the engine is on another machine, and --bastion does not say at which address it reaches this one"
+
+    def _check_record(self) -> None:
+        if self._local_engine or self.settings.engine_url is None or self.settings.record == "never":
+            return
+        why_not = self._why_not_recorded()
+        if why_not and self.settings.record == "always":
+            raise BenchError(Cause.OPTION_INVALID, f"--record always: {why_not}.", remedy="Give --bastion ADDRESS.")
+        if self.settings.bastion and (obstacle := self._bastion_place().obstacle()):
+            raise BenchError(
+                Cause.OPTION_INVALID,
+                f"--bastion {self.settings.bastion}: cannot listen there: {obstacle}.",
+                remedy="Give an address that this machine has and that the engine reaches.",
+            )
+
+    @property
+    def _engine_directory(self) -> Path:
+        return self.settings.bench_dir / "engines" / self.benchmark_id
+
     def start_engine(self) -> None:
         """Start the local engine in the background, if this session needs one; harmless when repeated."""
         if self._engine is None and self.agent is not None and self._local_engine:
             self._engine = LocalEngine(
                 self.agent,
                 self.settings.agent_command if self.settings.agent == "command" else None,
-                self.settings.bench_dir / "engines" / self.benchmark_id,
+                self._engine_directory,
+                intake=self._intake(),
             )
             self._open.append(self._engine.stop)
             self._engine.start_async()
+
+    def _intake(self) -> Mapping[str, Any] | None:
+        if self.settings.gateway != "servicenow":
+            return None
+        from pytest_2501bench.gateway.servicenow.instance import Instance
+
+        return Instance.of(self.settings.servicenow).private()
 
     @property
     def custom(self) -> dict[str, CustomValidator]:
@@ -180,6 +243,7 @@ class BenchSession:
             )
         self._check_memory(scenarios)
         yield "sandboxes", f"mode {self.settings.mode} works on this machine"
+        self._check_record()
         self.gateway.preflight()
         yield "gateway", self._gateway_words()
 

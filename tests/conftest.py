@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from pytest_2501bench.options import OPTIONS
@@ -14,5 +16,7 @@ def _no_outside_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     for option in OPTIONS:
         monkeypatch.delenv(option.env, raising=False)
     # CI and BUILD_NUMBER: pytest shows longer summaries then, and snapshots would depend on where they are taken.
+    for name in [name for name in os.environ if name.startswith("SERVICENOW_")]:
+        monkeypatch.delenv(name)
     for name in ("PYTEST_ADDOPTS", "GITHUB_STEP_SUMMARY", "BENCH_AGENT_ENV", "CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)

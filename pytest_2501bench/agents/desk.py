@@ -14,10 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pytest_2501bench.agents.protocol import Assignment
-from pytest_2501bench.agents.recorder import LOOPBACK, Door
+from pytest_2501bench.bastion.door import LOOPBACK, Door
 
 MAX_FILE = 1_000_000
 """Bytes that are read of a file that the agent wrote."""
+
+MEMORY = "memory.md"
+"""What the agent finds of former jobs, and leaves for later ones."""
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LANGUAGE", "TERM", "TZ")
 SSH_PROGRAMS = ("ssh", "scp", "sftp")
@@ -38,7 +41,7 @@ def furnish(directory: Path, assignment: Assignment, doors: Sequence[Door], clie
     """Write what the agent needs into *directory*."""
     (directory / "ticket.md").write_text(ticket_text(assignment))
     hosts = [task.host.host_name for task in assignment.tasks]
-    ticket = {
+    ticket: dict[str, object] = {
         "title": assignment.title,
         "body": assignment.body,
         "hosts": hosts,
@@ -47,6 +50,21 @@ def furnish(directory: Path, assignment: Assignment, doors: Sequence[Door], clie
         "secondary_engine": assignment.secondary_engine,
         "specialty": assignment.specialty,
     }
+    if assignment.intent:
+        ticket["intent"] = assignment.intent
+    for name in ("priority", "assignment_group", "environment"):
+        if (value := getattr(assignment, name)) is not None:
+            ticket[name] = value
+    if assignment.operational_rules:
+        ticket["operational_rules"] = list(assignment.operational_rules)
+        (directory / "rules.md").write_text(rules_text(assignment))
+    if assignment.attachments:
+        ticket["attachments"] = [f"attachments/{path.name}" for path in assignment.attachments]
+        (directory / "attachments").mkdir(mode=0o700)
+        for path in assignment.attachments:
+            shutil.copyfile(path, directory / "attachments" / path.name)
+    if assignment.memory:
+        (directory / MEMORY).write_text(assignment.memory.rstrip() + "\n")
     (directory / "ticket.json").write_text(json.dumps(ticket, indent=2, ensure_ascii=False) + "\n")
     (directory / "tmp").mkdir(mode=0o700)
     ssh = directory / ".ssh"
@@ -87,7 +105,21 @@ def environment(
 def ticket_text(assignment: Assignment) -> str:
     """Return the ticket as the agent reads it."""
     hosts = ", ".join(task.host.host_name for task in assignment.tasks)
-    return f"# {assignment.title}\n\n{assignment.body.rstrip()}\n\nHosts: {hosts}\n"
+    parts = [f"# {assignment.title}", assignment.body.rstrip(), f"Hosts: {hosts}"]
+    if assignment.operational_rules:
+        parts.append(f"Operational rules:\n\n{rules_text(assignment)}".rstrip())
+    return "\n\n".join(parts) + "\n"
+
+
+def rules_text(assignment: Assignment) -> str:
+    """Return the operational rules as a list in Markdown."""
+    return "".join("- " + rule.strip().replace("\n", "\n  ") + "\n" for rule in assignment.operational_rules)
+
+
+def kept_memory(directory: Path, assignment: Assignment) -> str | None:
+    """Return what the agent wants to remember; None if it left that as it was."""
+    text = read_text(directory / MEMORY) or ""
+    return None if text == assignment.memory.strip() else text
 
 
 def read_text(path: Path) -> str | None:

@@ -6,21 +6,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from pytest_2501bench.evidence.model import Command, ResolutionStatus
 from pytest_2501bench.sandbox.protocol import Host
 
+Intent = Literal["investigate", "remediate"]
+"""What a ticket asks for: look and report only, or repair."""
+
 
 @dataclass(frozen=True, slots=True)
 class TaskAssignment:
-    """One task: one registered agent on one host."""
+    """One task: one registered agent on one host.
+
+    *intent* is ``investigate`` also where the ticket asks for a repair that the agent's specialty does not allow.
+    """
 
     task_id: str
     host: Host
     agent_id: str
     agent_name: str
     specialty_key: str
+    intent: Intent | None = None
+    operational_rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,10 @@ class Assignment:
 
     *tasks* holds every task of the job for an agent with ``whole_ticket``, else exactly one. *deadline_seconds*
     counts from now and is for the agent's information: the engine cancels :meth:`Agent.work` when it is over.
+
+    *operational_rules* holds those of all *tasks*, *memory* what the agent wanted to remember of former jobs ("" after
+    a flush). *attachments* are files that are there as long as :meth:`Agent.work` runs. *intent* is None if the ticket
+    does not say; a repair is what is wanted then.
     """
 
     ticket_id: str
@@ -42,6 +54,13 @@ class Assignment:
     specialty: str | None = None
     oracle_playbook: Path | None = None  # for the oracle only; no other agent may look at it
     oracle_inventory: Path | None = None
+    operational_rules: tuple[str, ...] = ()
+    memory: str = ""
+    attachments: tuple[Path, ...] = ()
+    intent: Intent | None = None
+    priority: str | None = None
+    assignment_group: str | None = None
+    environment: str | None = None
 
 
 class TaskLog(Protocol):
@@ -57,6 +76,10 @@ class TaskLog(Protocol):
 
     def commands(self, commands: Sequence[Command]) -> None:
         """Give all commands seen so far, in the order of their start (replaces what was given before)."""
+        ...
+
+    def claimed(self, commands: Sequence[Command]) -> None:
+        """Give the commands that the agent itself says it ran (replaces what was given before)."""
         ...
 
     def cost(self, *, input_tokens: int | None, output_tokens: int | None, cost_usd: float | None) -> None:
@@ -77,13 +100,14 @@ class Outcome:
     """How the work ended.
 
     *summary* is what the agent has to say about the whole; *task_summaries* (by task id) where a task differs from it.
-    *task_resolutions* likewise.
+    *task_resolutions* likewise. *memory* is what to remember for later jobs; None leaves it as it is.
     """
 
     resolution: ResolutionStatus
     summary: str
     task_summaries: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     task_resolutions: Mapping[str, ResolutionStatus] = field(default_factory=lambda: MappingProxyType({}))
+    memory: str | None = None
 
 
 @runtime_checkable

@@ -10,12 +10,18 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from pytest_2501bench.agents import keeper
 
 GRACE_SECONDS = 1.0
 """Seconds between SIGTERM and SIGKILL."""
+
+LAST_WORDS_SECONDS = 1.0
+"""Seconds to read what an ended program had still written."""
+
+WITNESSES: set[int] = set()
+"""Descriptors that every keeper holds as long as it lives: a lock on one of them tells that none is left."""
 
 _END_SECONDS = GRACE_SECONDS + keeper.SWEEP_SECONDS + 5.0
 _CHUNK = 65_536
@@ -36,13 +42,13 @@ async def run(
     cwd: Path,
     env: Mapping[str, str],
     stdin: bytes,
-    stderr: BinaryIO,
     on_output: Callable[[bytes], None],
+    on_errors: Callable[[bytes], None],
 ) -> Ended:
     """Run *command* to its end, and kill whatever it leaves behind.
 
-    *on_output* gets its standard output as it comes. On cancellation the program is ended (SIGTERM, a second later
-    SIGKILL) before the ``CancelledError`` goes on.
+    *on_output* gets its standard output as it comes, *on_errors* its standard error. On cancellation the program is
+    ended (SIGTERM, a second later SIGKILL) before the ``CancelledError`` goes on.
     """
     control_read, control_write = os.pipe()
     status_read, status_write = os.pipe()
@@ -59,11 +65,11 @@ async def run(
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            stderr=stderr,
+            stderr=asyncio.subprocess.PIPE,
             cwd=cwd,
             env=dict(env),
             start_new_session=True,
-            pass_fds=(control_read, status_write),
+            pass_fds=(control_read, status_write, *WITNESSES),
         )
     except BaseException:
         for fd in (control_read, control_write, status_read, status_write):
@@ -73,8 +79,9 @@ async def run(
     os.close(status_write)
     assert process.stdin is not None
     assert process.stdout is not None
+    assert process.stderr is not None
     feed = asyncio.create_task(_feed(process.stdin, stdin))
-    read = asyncio.create_task(_read(process.stdout, on_output))
+    read = asyncio.gather(_read(process.stdout, on_output), _read(process.stderr, on_errors))
     try:
         await process.wait()
         await read
@@ -82,19 +89,20 @@ async def run(
     finally:
         os.close(control_write)
         # Also a second cancellation must not leave the program running behind our back.
-        await asyncio.shield(_gone(process))
+        await asyncio.shield(_gone(process, read))
         for task in (feed, read):
             task.cancel()
         os.close(status_read)
 
 
-async def _gone(process: asyncio.subprocess.Process) -> None:
+async def _gone(process: asyncio.subprocess.Process, read: asyncio.Future[Any]) -> None:
     try:
         async with asyncio.timeout(_END_SECONDS):
             await process.wait()
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
+    await asyncio.wait({read}, timeout=LAST_WORDS_SECONDS)
 
 
 async def _feed(writer: asyncio.StreamWriter, data: bytes) -> None:

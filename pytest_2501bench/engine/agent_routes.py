@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Response
 
+from pytest_2501bench.engine import recollection
 from pytest_2501bench.engine.answers import task_answer
 from pytest_2501bench.engine.desk import Desk
 from pytest_2501bench.engine.state import StoredTicket
@@ -16,7 +18,6 @@ from pytest_2501bench.engine.wire import (
     AgentList,
     AgentOut,
     Flushed,
-    Problem,
     TaskChange,
     TaskCreated,
     TaskIn,
@@ -25,6 +26,7 @@ from pytest_2501bench.engine.wire import (
     TaskStatus,
     TicketIn,
 )
+from pytest_2501bench.engine.wire_base import Problem
 from pytest_2501bench.evidence.model import TaskRecord
 from pytest_2501bench.ids import new_id
 
@@ -50,7 +52,7 @@ def router(desk: Desk) -> APIRouter:  # noqa: PLR0915 - a list of routes
     def tasks_of(agent_id: str) -> list[tuple[str, TaskRecord]]:
         return [
             (job.ticket_id, task)
-            for job in repository.jobs()
+            for job in repository.jobs_of(agent_id)
             for task in job.record.tasks or ()
             if task.agent_id == agent_id
         ]
@@ -107,9 +109,9 @@ def router(desk: Desk) -> APIRouter:  # noqa: PLR0915 - a list of routes
 
     @api.post("/{agent_id}/flush", summary="Empty an agent's memory", responses=_UNKNOWN)
     async def flush(agent_id: str) -> Flushed:
-        """Make the agent forget earlier jobs. Agents of this version remember nothing between jobs."""
+        """Make the agent forget earlier jobs, and those under way: what they want it to remember is not kept."""
         known(agent_id)
-        return Flushed(agent_id=agent_id, forgotten=0)
+        return Flushed(agent_id=agent_id, forgotten=recollection.flush(repository, agent_id))
 
     @api.post("/{agent_id}/tasks", summary="Give an agent a task", status_code=201, responses={**_UNKNOWN, **_CONFLICT})
     async def give(agent_id: str, task: TaskIn) -> TaskCreated:
@@ -126,6 +128,7 @@ def router(desk: Desk) -> APIRouter:  # noqa: PLR0915 - a list of routes
                 agent_ids=(agent_id,),
                 deadline_seconds=DIRECT_DEADLINE,
             ),
+            created_at=time.time(),
         )
         repository.put_ticket(ticket)
         desk.orchestrator.start(ticket)

@@ -19,12 +19,21 @@ def job_answer(job: StoredJob) -> JobOut:
 
 def ticket_answer(ticket: StoredTicket) -> TicketOut:
     """Return a ticket as clients see it."""
+    said = ticket.submission
     return TicketOut(
         id=ticket.id,
-        correlation_id=ticket.submission.correlation_id,
+        correlation_id=said.correlation_id,
         status=ticket.status,
-        title=ticket.submission.title,
-        body=ticket.submission.body,
+        title=said.title,
+        body=said.body,
         comments=ticket.comments,
         summary=ticket.summary,
+        created_at=ticket.created_at,
+        reference=said.reference,
+        priority=said.priority,
+        assignment_group=said.assignment_group,
+        environment=said.environment,
+        requester=said.requester,
+        tags=said.tags,
+        attachments=tuple(attachment.described() for attachment in said.attachments),
     )

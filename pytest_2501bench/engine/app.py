@@ -12,12 +12,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pytest_2501bench import __version__
-from pytest_2501bench.engine import agent_routes, host_routes, ticket_routes
+from pytest_2501bench.engine import agent_routes, host_routes, rule_routes, ticket_routes
 from pytest_2501bench.engine.desk import Desk
-from pytest_2501bench.engine.wire import API_NAME, Health, Problem
+from pytest_2501bench.engine.durable import Durable
+from pytest_2501bench.engine.state import NotDurableError
+from pytest_2501bench.engine.wire import API_NAME, Health
+from pytest_2501bench.engine.wire_base import Problem
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +32,9 @@ DESCRIPTION = """\
 Turns a ticket into a job, gives its tasks to an agent, and keeps the record of what was done.
 
 Every request but `GET /health` carries `Authorization: Bearer <key>`. A refused request is answered with
-`{"detail": "one line"}`. Every request here can be repeated without harm, except `POST /agents` without an `agent_id`
-and `POST /agents/{agent_id}/tasks`. Times are Unix seconds, durations seconds.
+`{"detail": "one line"}`. Every request here can be repeated without harm, except `POST /agents` without an `agent_id`,
+`POST /operational-rules` without a `rule_id`, `POST /agents/{agent_id}/tasks` and `POST /tickets/{ticket_id}/comments`.
+What was answered outlives a crash of the engine. Times are Unix seconds, durations seconds.
 """
 
 _bearer = HTTPBearer(auto_error=False, description="The engine's key.")
@@ -78,14 +83,32 @@ class Gatekeeper:
         await self._app(scope, receive, send)
 
 
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"detail": str(error.detail)}, status_code=error.status_code, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return JSONResponse({"detail": str(error.detail)}, status_code=error.status_code, headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """Return the methods that the path of *request* takes."""
+    app: FastAPI = request.app
+    return {
+        method.upper()
+        for path, operations in app.openapi()["paths"].items()
+        if compile_path(path)[0].fullmatch(request.url.path)
+        for method in operations
+    }
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     return JSONResponse({"detail": describe(error.errors())}, status_code=422)
+
+
+async def _unreadable(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, status_code=503)
 
 
 async def _broken(request: Request, error: Exception) -> JSONResponse:
@@ -100,6 +123,7 @@ def create_app(desk: Desk, key: str) -> FastAPI:
         401: {"model": Problem, "description": "Missing or wrong key."},
         413: {"model": Problem, "description": "Body too large, or without a Content-Length."},
         422: {"model": Problem, "description": "The request breaks this API; `detail` names the field."},
+        503: {"model": Problem, "description": "The engine's database does not answer: try again."},
     }
     app = FastAPI(
         title="2501bench engine",
@@ -111,9 +135,11 @@ def create_app(desk: Desk, key: str) -> FastAPI:
         # Routes of exactly one form: a redirect would lose the body of a POST with some clients.
         redirect_slashes=False,
     )
+    app.add_middleware(Durable, repository=desk.repository)
     app.add_middleware(Gatekeeper, key=key)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(NotDurableError, _unreadable)
     app.add_exception_handler(Exception, _broken)
 
     @app.get(f"{BASE}/health", summary="Is the engine up?", tags=["engine"])
@@ -121,6 +147,6 @@ def create_app(desk: Desk, key: str) -> FastAPI:
         """Say that the engine is up, and which API it speaks. Needs no key."""
         return Health(status="ok", api=API_NAME, version=__version__)
 
-    for routes in (host_routes, agent_routes, ticket_routes):
+    for routes in (host_routes, agent_routes, rule_routes, ticket_routes):
         app.include_router(routes.router(desk), prefix=BASE, dependencies=[Depends(_bearer)], responses=problems)
     return app

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_2501bench.engine.orchestrator import Orchestrator
+from pytest_2501bench.engine.rows import key_files
 from pytest_2501bench.engine.state import Repository, StoredHost
 from pytest_2501bench.engine.wire import HostIn
 from pytest_2501bench.sandbox.protocol import Host, SshSettings
@@ -28,9 +30,8 @@ class Desk:
 
     def admit(self, host: HostIn) -> StoredHost:
         """Write the host's credentials to private files, and return the host as agents' adapters use it."""
-        folder = self.directory / "hosts" / host.host_id
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        key, known = folder / "key", folder / "known_hosts"
+        key, known = key_files(self.directory, host.host_id)
+        key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         key.touch(mode=0o600)
         text = host.ssh.private_key.get_secret_value()
         key.write_text(text if text.endswith("\n") else text + "\n")
@@ -55,8 +56,14 @@ class Desk:
 
     def dismiss(self, host: StoredHost) -> None:
         """Remove the host's credentials."""
-        for path in (host.host.ssh.identity_file, host.host.ssh.known_hosts):
-            path.unlink(missing_ok=True)
+        shutil.rmtree(self.directory / "hosts" / host.host.host_id, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Remove credentials of hosts that are not registered: a crash came between."""
+        known = {stored.host.host_id for stored in self.repository.hosts()}
+        for folder in (self.directory / "hosts").glob("*"):
+            if folder.name not in known:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def fingerprint(host: HostIn) -> str:

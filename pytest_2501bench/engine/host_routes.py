@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Response
 
 from pytest_2501bench.engine.desk import Desk, fingerprint
-from pytest_2501bench.engine.wire import HostIn, HostList, HostOut, Problem
+from pytest_2501bench.engine.wire import HostIn, HostList, HostOut
+from pytest_2501bench.engine.wire_base import Problem
 
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "No such host."}}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "In conflict with what is there."}}

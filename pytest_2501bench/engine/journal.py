@@ -71,6 +71,10 @@ class JobTaskLog:
         """Replace the commands."""
         self._journal.change(self._task_id, executed_commands=tuple(commands))
 
+    def claimed(self, commands: Sequence[Command]) -> None:
+        """Replace the commands that the agent claims."""
+        self._journal.change(self._task_id, claimed_commands=tuple(commands))
+
     def cost(self, *, input_tokens: int | None, output_tokens: int | None, cost_usd: float | None) -> None:
         """Replace tokens and cost."""
         self._journal.change(self._task_id, input_tokens=input_tokens, output_tokens=output_tokens, cost_usd=cost_usd)

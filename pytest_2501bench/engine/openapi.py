@@ -9,8 +9,8 @@ from pathlib import Path
 from pytest_2501bench.agents.noop import NoopAgent
 from pytest_2501bench.engine.app import create_app
 from pytest_2501bench.engine.desk import Desk
+from pytest_2501bench.engine.memory import MemoryRepository
 from pytest_2501bench.engine.orchestrator import Orchestrator
-from pytest_2501bench.engine.state import MemoryRepository
 
 
 def export() -> str:

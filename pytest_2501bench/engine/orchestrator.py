@@ -1,7 +1,7 @@
 """Ticket → job → tasks → agent → resolution.
 
-A job has one task per host that the ticket names, five at most. It is worked in the background; every step is written
-to the repository at once, so that a poll sees it.
+A job has one task per host of its ticket, five at most. It is worked in the background. An agent is put to work only
+when the repository has kept that it is: after a crash nobody begins a second time.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from pytest_2501bench.agents.protocol import Agent, Assignment, Outcome, TaskAssignment
-from pytest_2501bench.engine.journal import JobJournal
-from pytest_2501bench.engine.routing import Route, route
+from pytest_2501bench.engine.attachments import laid_out
+from pytest_2501bench.engine.docket import Docket
+from pytest_2501bench.engine.intent import intent_of
+from pytest_2501bench.engine.planning import assigned, engines_of, held_back, tasks_for
+from pytest_2501bench.engine.recollection import recall, remember
+from pytest_2501bench.engine.resolution import JOB_STATUS, TASK_STATUS, combined
 from pytest_2501bench.engine.state import Repository, StoredTicket
-from pytest_2501bench.engine.wire import MAX_TASKS, TicketStatus
+from pytest_2501bench.engine.wire import MAX_TASKS
 from pytest_2501bench.errors import BenchError
-from pytest_2501bench.evidence.model import JobRecord, ResolutionStatus, TaskRecord
-from pytest_2501bench.ids import new_id
+from pytest_2501bench.evidence.model import ResolutionStatus
 
 log = logging.getLogger(__name__)
 
@@ -30,43 +32,20 @@ DEADLINE_GRACE = 10.0
 CANCEL_PATIENCE = 25.0
 """Seconds to wait for an agent to end after it was cancelled."""
 
-JOB_STATUS = {
-    ResolutionStatus.SUCCESS: "completed",
-    ResolutionStatus.PARTIAL: "completed",
-    ResolutionStatus.NO_ACTION: "completed",
-    ResolutionStatus.AGENTIC_FAILURE: "failed",
-    ResolutionStatus.HARD_FAILURE: "failed",
-    ResolutionStatus.NO_TASKS_CREATED: "failed",
-}
-TASK_STATUS = {
-    ResolutionStatus.SUCCESS: "completed",
-    ResolutionStatus.PARTIAL: "incomplete",
-    ResolutionStatus.NO_ACTION: "completed",
-    ResolutionStatus.AGENTIC_FAILURE: "failed",
-    ResolutionStatus.HARD_FAILURE: "failed",
-    ResolutionStatus.NO_TASKS_CREATED: "failed",
-}
+RESTARTED = "The engine was restarted while the job was under way."
+
+_CANCELLED = "Cancelled on request."
 
 
 class StillWorkingError(Exception):
     """An agent did not end in time after it was cancelled."""
 
 
-def combined(resolutions: list[ResolutionStatus]) -> ResolutionStatus:
-    """Return the resolution of a job whose tasks were resolved so: all alike, or partial if some of it was done."""
-    kinds = set(resolutions)
-    if not kinds:
-        return ResolutionStatus.NO_TASKS_CREATED
-    if len(kinds) == 1:
-        return kinds.pop()
-    if kinds & {ResolutionStatus.SUCCESS, ResolutionStatus.PARTIAL}:
-        return ResolutionStatus.PARTIAL
-    worst_first = (ResolutionStatus.HARD_FAILURE, ResolutionStatus.AGENTIC_FAILURE)
-    return next(r for r in worst_first if r in kinds)
-
-
 class Orchestrator:
-    """Works tickets with one agent; several tickets at once, the tasks of one job in order."""
+    """Works tickets with one agent; several tickets at once, the tasks of one job in order or, if asked for, at once.
+
+    *parallel*: what holds for tickets that do not say. It makes no difference to an agent with ``whole_ticket``.
+    """
 
     def __init__(
         self,
@@ -75,12 +54,14 @@ class Orchestrator:
         log_directory: Path,
         *,
         deadline_grace: float = DEADLINE_GRACE,
+        parallel: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._repository = repository
         self._agent = agent
         self._log_directory = log_directory
         self._deadline_grace = deadline_grace
+        self._parallel = parallel
         self._clock = clock
         self._running: dict[str, asyncio.Task[None]] = {}
 
@@ -90,28 +71,38 @@ class Orchestrator:
         self._running[ticket.id] = task
         task.add_done_callback(lambda _done: self._running.pop(ticket.id, None))
 
+    def recover(self) -> None:
+        """Go on after a crash: jobs that had not begun are begun, the others end; none is worked a second time."""
+        for ticket in self._repository.unfinished():
+            docket = self._docket(ticket.id)
+            if not docket.begun:
+                self.start(ticket)
+            elif any(task.status == "cancelling" for task in docket.journal.tasks()):
+                docket.end("cancelled", ResolutionStatus.HARD_FAILURE, _CANCELLED, open_tasks="cancelled")
+            else:
+                docket.end("failed", ResolutionStatus.HARD_FAILURE, RESTARTED)
+
     def is_working(self, ticket_id: str) -> bool:
         """Say whether an agent may still be at work for the ticket."""
         return ticket_id in self._running
 
-    async def cancel(self, ticket_id: str, why: str = "Cancelled on request.") -> None:
+    async def cancel(self, ticket_id: str, why: str = _CANCELLED) -> None:
         """Stop the ticket's job; return when no agent works for it any more. A finished job stays as it is.
 
         Raises:
             StillWorkingError: the agent did not end in time.
         """
+        docket = self._docket(ticket_id)
         task = self._running.get(ticket_id)
         if task is not None:
-            self._mark_tasks(ticket_id, "cancelling")
+            docket.mark_open_tasks("cancelling")
             task.cancel()
             await asyncio.wait({task}, timeout=CANCEL_PATIENCE)
             if not task.done():
                 raise StillWorkingError(ticket_id)
-        ticket = self._ticket(ticket_id)
-        if ticket.status not in {"new", "in_progress"} or self._is_finished(ticket_id):
-            return
-        # A job that was stopped from outside did not succeed and did not fail by itself: the contract's nearest word.
-        self._end(ticket_id, "cancelled", ResolutionStatus.HARD_FAILURE, why, open_tasks="cancelled")
+        if not docket.over:
+            # A job that was stopped from outside did neither succeed nor fail by itself: the contract's nearest word.
+            docket.end("cancelled", ResolutionStatus.HARD_FAILURE, why, open_tasks="cancelled")
 
     async def close(self) -> None:
         """Stop all jobs."""
@@ -121,173 +112,116 @@ class Orchestrator:
         )
 
     async def _work(self, ticket_id: str) -> None:
-        submission = self._ticket(ticket_id).submission
-        planned = route(self._repository, submission)
-        job = JobRecord(
-            id=new_id("job"),
-            status="queued",
-            finished=False,
-            tasks=(),
-            main_engine=submission.main_engine,
-            secondary_engine=submission.secondary_engine,
-            started_at=self._clock(),
-        )
-        self._repository.put_job(ticket_id, job)
-        self._post(ticket_id, f"Job {job.id} took the ticket.", status="in_progress")
-        if not planned:
-            self._end(ticket_id, "failed", ResolutionStatus.NO_TASKS_CREATED, "No agent is on a host of this ticket.")
-            return
-        if len(planned) > MAX_TASKS:
-            text = f"The ticket needs {len(planned)} tasks; a job has {MAX_TASKS} at most."
-            self._end(ticket_id, "failed", ResolutionStatus.HARD_FAILURE, text)
-            return
-        assignments = self._begin(ticket_id, planned)
+        docket = self._docket(ticket_id)
+        submission = docket.ticket.submission
+        job = docket.take()
+        failed = ResolutionStatus.HARD_FAILURE
+        if not job.tasks:
+            planned = tasks_for(self._repository, submission)
+            if not planned:
+                text = "No agent is on a host of this ticket."
+                docket.end("failed", ResolutionStatus.NO_TASKS_CREATED, text)
+                return
+            if len(planned) > MAX_TASKS:
+                docket.end("failed", failed, f"The ticket needs {len(planned)} tasks; a job has {MAX_TASKS} at most.")
+                return
+            agent_ids = tuple(task.agent_id or "" for task in planned)
+            docket.plan(planned, engines_of(self._repository, submission, agent_ids))
+        spent = self._clock() - (job.started_at or self._clock())  # much, if the engine was away in between
+        deadline = max(submission.deadline_seconds - spent, 0.0)
         try:
-            async with asyncio.timeout(submission.deadline_seconds + self._deadline_grace):
-                outcomes = await self._run_agent(ticket_id, assignments)
+            tasks = assigned(self._repository, submission, docket.journal.tasks())
+        except LookupError as error:
+            docket.end("failed", failed, f"There is no {error} any more.")
+            return
+        try:
+            async with asyncio.timeout(deadline + self._deadline_grace):
+                outcomes = await self._run_agent(docket, tasks, deadline)
         except TimeoutError:
             text = f"The job was stopped after its deadline of {submission.deadline_seconds:g} s."
-            self._end(ticket_id, "failed", ResolutionStatus.HARD_FAILURE, text, open_tasks="expired")
+            docket.end("failed", failed, text, open_tasks="expired")
         except BenchError as error:
-            self._end(ticket_id, "failed", ResolutionStatus.HARD_FAILURE, str(error), open_tasks="failed")
+            docket.end("failed", failed, str(error))
         except Exception:
             log.exception("agent %s raised while working %s", self._agent.name, ticket_id)
-            text = f"The adapter of agent {self._agent.name} failed; see the engine's log."
-            self._end(ticket_id, "failed", ResolutionStatus.HARD_FAILURE, text, open_tasks="failed")
+            docket.end("failed", failed, f"The adapter of agent {self._agent.name} failed; see the engine's log.")
         else:
-            resolution = combined([o.resolution for o in outcomes])
-            summary = "\n\n".join(dict.fromkeys(o.summary for o in outcomes if o.summary))
-            self._end(ticket_id, JOB_STATUS[resolution], resolution, summary)
+            resolution = combined(resolution for resolution, _ in outcomes)
+            summary = "\n\n".join(dict.fromkeys(text for _, text in outcomes if text))
+            docket.end(JOB_STATUS[resolution], resolution, summary)
 
-    def _begin(self, ticket_id: str, planned: tuple[Route, ...]) -> tuple[TaskAssignment, ...]:
-        submission = self._ticket(ticket_id).submission
-        assignments = tuple(
-            TaskAssignment(
-                task_id=new_id("tsk"),
-                host=r.host,
-                agent_id=r.agent.agent_id,
-                agent_name=r.agent.agent_name,
-                specialty_key=submission.specialty or r.agent.specialty_key,
-            )
-            for r in planned
-        )
-        tasks = tuple(
-            TaskRecord(
-                id=a.task_id,
-                status="queued",
-                agent_id=a.agent_id,
-                agent_name=a.agent_name,
-                host_id=a.host.host_id,
-                host_name=a.host.host_name,
-                description=f"{submission.title} (on {a.host.host_name})",
-                operational_rules=(),
-            )
-            for a in assignments
-        )
-        plan = "\n".join(f"{n}. {a.host.host_name}: {a.agent_name}" for n, a in enumerate(assignments, 1))
-        job = self._job(ticket_id)
-        self._repository.put_job(
-            ticket_id, job.model_copy(update={"status": "in_progress", "tasks": tasks, "plan": plan})
-        )
-        self._post(ticket_id, f"Plan:\n{plan}")
-        return assignments
-
-    async def _run_agent(self, ticket_id: str, tasks: tuple[TaskAssignment, ...]) -> list[Outcome]:
-        submission = self._ticket(ticket_id).submission
+    async def _run_agent(
+        self, docket: Docket, tasks: tuple[TaskAssignment, ...], deadline: float
+    ) -> list[tuple[ResolutionStatus, str]]:
+        submission = docket.ticket.submission
         groups = (tasks,) if self._agent.whole_ticket else tuple((t,) for t in tasks)
-        journal = JobJournal(self._repository, ticket_id)
-        outcomes: list[Outcome] = []
-        loop = asyncio.get_running_loop()
-        end = loop.time() + submission.deadline_seconds
-        for group in groups:
-            for task in group:
-                journal.change(task.task_id, status="in_progress", started_at=self._clock())
-            outcome = await self._agent.work(
-                Assignment(
-                    ticket_id=ticket_id,
-                    title=submission.title,
-                    body=submission.body,
-                    tasks=group,
-                    deadline_seconds=max(end - loop.time(), 0.0),
-                    log_directory=self._log_directory,
-                    main_engine=submission.main_engine,
-                    secondary_engine=submission.secondary_engine,
-                    specialty=submission.specialty,
-                    oracle_playbook=Path(submission.oracle_playbook) if submission.oracle_playbook else None,
-                    oracle_inventory=Path(submission.oracle_inventory) if submission.oracle_inventory else None,
-                ),
-                journal,
-            )
-            for task in group:
-                resolution = outcome.task_resolutions.get(task.task_id, outcome.resolution)
-                summary = outcome.task_summaries.get(task.task_id, outcome.summary)
-                journal.change(task.task_id, status=TASK_STATUS[resolution], summary=summary, finished_at=self._clock())
-                self._post(ticket_id, f"{task.host.host_name}: {TASK_STATUS[resolution]}. {summary}")
-            outcomes.append(outcome)
-        return outcomes
+        end = asyncio.get_running_loop().time() + deadline
+        with laid_out(submission) as attachments:
+            if self._parallel if submission.parallel is None else submission.parallel:
+                try:
+                    async with asyncio.TaskGroup() as together:
+                        running = [together.create_task(self._run(docket, g, end, attachments)) for g in groups]
+                except ExceptionGroup as several:
+                    raise several.exceptions[0] from None
+                return [task.result() for task in running]
+            return [await self._run(docket, group, end, attachments) for group in groups]
 
-    def _end(
-        self, ticket_id: str, status: str, resolution: ResolutionStatus, summary: str, *, open_tasks: str = "failed"
-    ) -> None:
-        now = self._clock()
-        job = self._repository.job(ticket_id)
-        record = job.record if job else JobRecord(id=new_id("job"), status="queued", finished=False, tasks=())
-        tasks = tuple(
-            t
-            if t.status in {"completed", "incomplete", "failed"}
-            else t.model_copy(update={"status": open_tasks, "summary": t.summary or summary, "finished_at": now})
-            for t in record.tasks or ()
-        )
-        ended: TicketStatus = "resolved" if resolution is ResolutionStatus.SUCCESS else "in_progress"
-        if status == "cancelled":
-            ended = "cancelled"
-        # The ticket first: who sees a finished job may read the ticket at once.
-        self._post(ticket_id, f"Resolution: {resolution.value}. {summary}", status=ended, summary=summary)
-        self._repository.put_job(
-            ticket_id,
-            record.model_copy(
-                update={
-                    "status": status,
-                    "finished": True,
-                    "resolution_status": resolution,
-                    "resolution_summary": summary,
-                    "tasks": tasks,
-                    "finished_at": now,
-                }
+    async def _run(
+        self, docket: Docket, group: tuple[TaskAssignment, ...], end: float, attachments: tuple[Path, ...]
+    ) -> tuple[ResolutionStatus, str]:
+        journal = docket.journal
+        submission = docket.ticket.submission
+        agent_ids = tuple(task.agent_id for task in group)
+        main_engine, secondary_engine = engines_of(self._repository, submission, agent_ids)
+        before = recall(self._repository, agent_ids)
+        only_look = all(task.intent == "investigate" for task in group)
+        for task in group:
+            journal.change(task.task_id, status="in_progress", started_at=self._clock())
+        await self._repository.settle()
+        outcome = await self._agent.work(
+            Assignment(
+                ticket_id=docket.ticket_id,
+                title=submission.title,
+                body=submission.body,
+                tasks=group,
+                deadline_seconds=max(end - asyncio.get_running_loop().time(), 0.0),
+                log_directory=self._log_directory,
+                main_engine=main_engine,
+                secondary_engine=secondary_engine,
+                specialty=submission.specialty,
+                oracle_playbook=Path(submission.oracle_playbook) if submission.oracle_playbook else None,
+                oracle_inventory=Path(submission.oracle_inventory) if submission.oracle_inventory else None,
+                operational_rules=tuple(dict.fromkeys(rule for task in group for rule in task.operational_rules)),
+                memory=before.text,
+                attachments=attachments,
+                intent="investigate" if only_look else intent_of(submission),
+                priority=submission.priority,
+                assignment_group=submission.assignment_group,
+                environment=submission.environment,
             ),
+            journal,
         )
+        remember(self._repository, before, outcome.memory)
+        return self._record(docket, group, outcome)
 
-    def _mark_tasks(self, ticket_id: str, status: str) -> None:
-        journal = JobJournal(self._repository, ticket_id)
-        for task in journal.tasks():
-            if task.status in {"queued", "in_progress"}:
-                journal.change(task.id, status=status)
+    def _record(
+        self, docket: Docket, group: tuple[TaskAssignment, ...], outcome: Outcome
+    ) -> tuple[ResolutionStatus, str]:
+        """Write down how the tasks ended; return the resolution and the summary of all of them."""
+        whole, whole_summary = outcome.resolution, outcome.summary
+        for task in group:
+            resolution = outcome.task_resolutions.get(task.task_id, outcome.resolution)
+            summary = outcome.task_summaries.get(task.task_id, outcome.summary)
+            if resolution is ResolutionStatus.SUCCESS and held_back(docket.ticket.submission, task):
+                resolution = ResolutionStatus.PARTIAL
+                note = f"Specialty {task.specialty_key} may only investigate; what is to be repaired is left to others."
+                summary = f"{summary}\n\n{note}".strip()
+                whole_summary = whole_summary if note in whole_summary else f"{whole_summary}\n\n{note}".strip()
+                whole = ResolutionStatus.PARTIAL if whole is ResolutionStatus.SUCCESS else whole
+            fields = {"status": TASK_STATUS[resolution], "summary": summary, "finished_at": self._clock()}
+            docket.journal.change(task.task_id, **fields)
+            docket.post(f"{task.host.host_name}: {TASK_STATUS[resolution]}. {summary}")
+        return whole, whole_summary
 
-    def _post(
-        self, ticket_id: str, comment: str, *, status: TicketStatus | None = None, summary: str | None = None
-    ) -> None:
-        ticket = self._ticket(ticket_id)
-        self._repository.put_ticket(
-            replace(
-                ticket,
-                comments=(*ticket.comments, comment),
-                status=status or ticket.status,
-                summary=ticket.summary if summary is None else summary,
-            )
-        )
-
-    def _is_finished(self, ticket_id: str) -> bool:
-        job = self._repository.job(ticket_id)
-        return job is not None and job.record.finished
-
-    def _ticket(self, ticket_id: str) -> StoredTicket:
-        ticket = self._repository.ticket(ticket_id)
-        if ticket is None:
-            raise LookupError(ticket_id)
-        return ticket
-
-    def _job(self, ticket_id: str) -> JobRecord:
-        job = self._repository.job(ticket_id)
-        if job is None:
-            raise LookupError(ticket_id)
-        return job.record
+    def _docket(self, ticket_id: str) -> Docket:
+        return Docket(self._repository, ticket_id, self._clock)

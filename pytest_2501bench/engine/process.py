@@ -8,12 +8,14 @@ import os
 import secrets
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest_2501bench
 from pytest_2501bench.agents import keeper
@@ -34,7 +36,8 @@ serve_managed()
 """
 
 # Of no use to an engine; a program that it starts could print or store them.
-_WITHHELD = ("DATABASE_URL", "ENGINE_API_KEY", "ENGINE_URL", "PGPASSWORD")
+_WITHHELD = ("DATABASE_URL", "ENGINE_DATABASE_URL", "ENGINE_API_KEY", "ENGINE_URL", "PGPASSWORD")
+_WITHHELD_PREFIX = "SERVICENOW_"
 # An agent on this machine may read the engine's environment: which scenario runs is none of its business.
 _TELLING = ("BENCH_SCENARIOS", "PWD", "OLDPWD", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST")
 
@@ -53,7 +56,8 @@ class LocalEngine:
     It runs in a session of its own, so Ctrl-C does not reach it before our teardown has cancelled its jobs; it ends by
     itself when this process is gone, even after ``kill -9``, and takes its agents with it.
 
-    Use: ``start_async()`` early, ``wait_ready()`` when it is needed, ``stop()`` at the end.
+    Use: ``start_async()`` early, ``wait_ready()`` when it is needed, ``stop()`` at the end. Should it die in between,
+    ``restart()`` brings it back at the same address with the same key and everything it knew.
     """
 
     def __init__(
@@ -63,12 +67,28 @@ class LocalEngine:
         work_dir: Path,
         *,
         deadline_grace: float = 10.0,
+        state_dir: Path | None = None,
+        database_url: str | None = None,
+        parallel: bool = False,
+        intake: Mapping[str, Any] | None = None,
     ) -> None:
-        """Prepare an engine with *agent*; its log and its agents' output go to *work_dir*, which is made."""
+        """Prepare an engine with *agent*; its log and its agents' output go to *work_dir*, which is made.
+
+        Its state, keys of hosts included, is in a temporary folder that goes with :meth:`stop`, unless there is a
+        *state_dir*: it stays, and another engine with the same one goes on from there. *database_url* is for all but
+        the keys. *parallel*: work the tasks of a job at the same time. *intake*: take tickets from this ServiceNow
+        instance too (``Instance.private()``).
+        """
         self._agent = agent
         self._agent_command = list(agent_command) if agent_command else None
         self._work_dir = work_dir.absolute()
         self._deadline_grace = deadline_grace
+        self._state_dir = state_dir.absolute() if state_dir else None
+        self._state_scratch: Path | None = None
+        self._database_url = database_url
+        self._parallel = parallel
+        self._intake = dict(intake) if intake else None
+        self._port = 0  # any, until one was taken
         self._process: subprocess.Popen[bytes] | None = None
         self._endpoint: Endpoint | None = None
         self._pid: int | None = None
@@ -88,6 +108,8 @@ class LocalEngine:
             return
         self._work_dir.mkdir(parents=True, exist_ok=True)
         self._scratch = str(make_scratch("2501-"))
+        if self._state_dir is None and self._state_scratch is None:
+            self._state_scratch = make_scratch("2501-")  # not the engine's own: it outlives its death
         control, self._control = os.pipe()
         # -P: a fastapi.py in the user's project must not take the place of the library.
         engine = [sys.executable, "-P", "-c", _PROGRAM, str(Path(pytest_2501bench.__file__).parents[1])]
@@ -101,7 +123,11 @@ class LocalEngine:
                 stderr=log,
                 start_new_session=True,
                 pass_fds=(control, null.fileno()),
-                env={name: value for name, value in os.environ.items() if name not in _WITHHELD + _TELLING}
+                env={
+                    name: value
+                    for name, value in os.environ.items()
+                    if name not in _WITHHELD + _TELLING and not name.startswith(_WITHHELD_PREFIX)
+                }
                 | {"TMPDIR": self._scratch},
             )
         os.close(control)
@@ -112,6 +138,12 @@ class LocalEngine:
             "log_directory": str(self._work_dir),
             "parent": os.getpid(),
             "deadline_grace": self._deadline_grace,
+            "state_directory": str(self._state_dir or self._state_scratch),
+            "temporary": self._state_dir is None,
+            "database_url": self._database_url,
+            "parallel": self._parallel,
+            "intake": self._intake,
+            "port": self._port,
         }
         assert self._process.stdin is not None
         # A process that died at once is told of by wait_ready, with its log.
@@ -145,6 +177,7 @@ class LocalEngine:
             )
         self._process.stdout.close()
         self._pid = answer.get("pid")
+        self._port = answer["port"]
         self._endpoint = Endpoint(f"http://127.0.0.1:{answer['port']}", self._key)
         return self._endpoint
 
@@ -175,8 +208,29 @@ class LocalEngine:
             return ""
         return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
 
+    def restart(self) -> Endpoint:
+        """Start an engine that died again, where it was and with what it knew; one that still runs is killed first.
+
+        Return when it answers. Nothing of the agents of the dead one runs any more then.
+
+        Raises:
+            BenchError: ``gateway_unavailable``: it does not start.
+        """
+        if self._pid is not None and self.alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+        self._end_process()
+        self._process, self._pid, self._endpoint = None, None, None
+        return self.start()
+
     def stop(self) -> None:
         """End the engine and its agents; return when they are gone. Harmless when repeated."""
+        self._end_process()
+        if self._state_scratch is not None:
+            shutil.rmtree(self._state_scratch, ignore_errors=True)
+            self._state_scratch = None
+
+    def _end_process(self) -> None:
         process = self._process
         if process is None:
             return

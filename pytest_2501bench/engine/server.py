@@ -7,12 +7,12 @@ import contextlib
 import json
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -22,13 +22,16 @@ from pytest_2501bench.engine import lifeline
 from pytest_2501bench.engine.app import BASE, create_app
 from pytest_2501bench.engine.desk import Desk
 from pytest_2501bench.engine.orchestrator import DEADLINE_GRACE, Orchestrator
-from pytest_2501bench.engine.state import MemoryRepository
+from pytest_2501bench.engine.premises import Premises, premises, temporary_files
+from pytest_2501bench.engine.state import NotDurableError
 from pytest_2501bench.errors import BenchError, Cause
-from pytest_2501bench.scratch import make_scratch
 
 log = logging.getLogger(__name__)
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+SETTLE_SECONDS = 5.0
+"""Seconds that an engine which ends leaves its database to take the last changes."""
+
 LAST_RESORT = 30.0
 """Seconds after which a managed engine whose parent is gone ends, whatever its agents do."""
 
@@ -41,28 +44,40 @@ def serve(
     agent: str = "noop",
     agent_command: Sequence[str] | None = None,
     log_directory: Path | None = None,
+    state_directory: Path | None = None,
+    database_url: str | None = None,
+    parallel: bool = False,
+    intake: Mapping[str, Any] | None = None,
 ) -> None:
     """Run an engine in the foreground until SIGINT or SIGTERM.
 
+    Its state is gone with it unless there is a *state_directory*; then it is in a SQLite file there, or in the
+    database of *database_url* (PostgreSQL or SQLite). *intake*: the ServiceNow instance that it takes tickets from too.
+
     Raises:
-        BenchError: ``option_invalid``: no such agent, an empty key, or an address that cannot be bound.
+        BenchError: ``option_invalid``: no such agent, an empty key, an address that cannot be bound, or a state
+            directory in use; ``database_unreachable``.
     """
     if not key:
         raise BenchError(Cause.OPTION_INVALID, "ENGINE_API_KEY: is not set.", remedy="Set it to a long random string.")
     worker = make_agent(agent, agent_command)
-    listener = bind(host, port)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-    url = f"http://{host}:{listener.getsockname()[1]}"
-    asyncio.run(
-        run(
-            listener,
-            key,
-            worker,
-            same_machine=host in LOOPBACK,
-            log_directory=log_directory,
-            on_ready=lambda: log.info("engine with agent %s on %s%s", worker.name, url, BASE),
+    with premises(state_directory, database_url) as place, temporary_files():
+        listener = bind(host, port)
+        url = f"http://{host}:{listener.getsockname()[1]}"
+        asyncio.run(
+            run(
+                listener,
+                key,
+                worker,
+                place,
+                same_machine=host in LOOPBACK,
+                log_directory=log_directory,
+                on_ready=lambda: log.info("engine with agent %s on %s%s", worker.name, url, BASE),
+                parallel=parallel,
+                intake=intake,
+            )
         )
-    )
 
 
 def serve_managed() -> None:
@@ -84,24 +99,30 @@ def serve_managed() -> None:
             answers.write(json.dumps(fields) + "\n")
             answers.close()
 
-    try:
-        worker = make_agent(settings["agent"], settings["agent_command"])
-        listener = bind("127.0.0.1", 0)
-    except BenchError as error:
-        answer(error=str(error))
-        raise SystemExit(2) from None
-    asyncio.run(
-        run(
-            listener,
-            settings["key"],
-            worker,
-            same_machine=True,
-            log_directory=Path(settings["log_directory"]),
-            on_ready=lambda: answer(port=listener.getsockname()[1], pid=os.getpid()),
-            parents=(settings["parent"], os.getppid()),
-            deadline_grace=settings["deadline_grace"],
+    with contextlib.ExitStack() as stack:
+        try:
+            worker = make_agent(settings["agent"], settings["agent_command"])
+            place = stack.enter_context(premises(Path(settings["state_directory"]), settings["database_url"]))
+            listener = bind("127.0.0.1", settings["port"])
+        except BenchError as error:
+            answer(error=str(error))
+            raise SystemExit(2) from None
+        asyncio.run(
+            run(
+                listener,
+                settings["key"],
+                worker,
+                place,
+                same_machine=True,
+                log_directory=Path(settings["log_directory"]),
+                on_ready=lambda: answer(port=listener.getsockname()[1], pid=os.getpid()),
+                parents=(settings["parent"], os.getppid()),
+                deadline_grace=settings["deadline_grace"],
+                parallel=settings["parallel"],
+                forget_with_parents=settings["temporary"],
+                intake=settings.get("intake"),
+            )
         )
-    )
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -148,19 +169,37 @@ async def run(
     listener: socket.socket,
     key: str,
     agent: Agent,
+    place: Premises,
     *,
     same_machine: bool,
     log_directory: Path | None,
     on_ready: Callable[[], None],
     parents: Sequence[int] = (),
     deadline_grace: float = DEADLINE_GRACE,
+    parallel: bool = False,
+    forget_with_parents: bool = False,
+    intake: Mapping[str, Any] | None = None,
 ) -> None:
-    """Serve on *listener* until a signal comes or, if *parents* are given, until one of them is gone."""
+    """Serve on *listener* until a signal comes or, if *parents* are given, until one of them is gone.
+
+    With *forget_with_parents* the state in *place* ends in the latter case. *intake*: the ServiceNow instance that
+    tickets are taken from too.
+    """
     loop = asyncio.get_running_loop()
-    directory = make_scratch("2501-")
-    repository = MemoryRepository()
-    orchestrator = Orchestrator(repository, agent, log_directory or directory, deadline_grace=deadline_grace)
-    app = create_app(Desk(repository, orchestrator, directory, same_machine), key)
+    repository = place.repository
+    orchestrator = Orchestrator(
+        repository, agent, log_directory or place.directory, deadline_grace=deadline_grace, parallel=parallel
+    )
+    desk = Desk(repository, orchestrator, place.directory, same_machine)
+    desk.sweep()
+    app = create_app(desk, key)
+    taking = None
+    if intake is not None:
+        from pytest_2501bench.engine import intake_routes
+        from pytest_2501bench.engine.intake import intake_of
+
+        taking = intake_of(intake, f"http://127.0.0.1:{listener.getsockname()[1]}", key, place.directory)
+        app.include_router(intake_routes.router(taking, desk), prefix=BASE)
     server = _Server(
         uvicorn.Config(
             app,
@@ -179,20 +218,27 @@ async def run(
 
     def stop() -> None:
         lifeline.end_after(LAST_RESORT)
+        place.temporary = place.temporary or forget_with_parents
         with contextlib.suppress(RuntimeError):  # the loop has ended already
             loop.call_soon_threadsafe(setattr, server, "should_exit", True)
 
     if parents:
         lifeline.watch(0, parents, stop)
     warm_up = loop.run_in_executor(None, agent.warm_up)
+    orchestrator.recover()
     try:
+        if taking is not None:
+            taking.start()
         await server.serve(sockets=[listener])
     finally:
+        if taking is not None:
+            await loop.run_in_executor(None, taking.stop)
         await orchestrator.close()
         with contextlib.suppress(Exception):
             await warm_up
         agent.close()
-        shutil.rmtree(directory, ignore_errors=True)
+        with contextlib.suppress(NotDurableError):
+            await repository.settle(SETTLE_SECONDS)
 
 
 def _read_line(fd: int) -> bytes:

@@ -1,15 +1,16 @@
-"""What the engine knows: frozen records behind a small repository, in memory.
+"""What the engine knows: frozen records behind a small repository.
 
-The repository's methods are all that the rest of the engine uses, so another one (a database) can take its place.
+The repository's methods are all that the rest of the engine uses: :mod:`.memory` keeps everything in dictionaries,
+:mod:`.database` in tables.
 """
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from pytest_2501bench.engine.wire import AgentOut, HostOut, TicketIn, TicketStatus
+from pytest_2501bench.engine.wire_rules import RuleOut, SpecialtyOut
 from pytest_2501bench.evidence.model import JobRecord
 from pytest_2501bench.sandbox.protocol import Host
 
@@ -42,6 +43,20 @@ class StoredTicket:
     status: TicketStatus = "new"
     comments: tuple[str, ...] = ()
     summary: str | None = None
+    created_at: float = 0.0  # Unix seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """An agent's memory. *flushes* counts how often it was emptied: who began before that may not write it back."""
+
+    agent_id: str
+    text: str = ""
+    flushes: int = 0
+
+
+class NotDurableError(Exception):
+    """The database did not take, or give, what it was asked for in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +103,42 @@ class Repository(Protocol):
         """Forget an agent; its tasks stay."""
         ...
 
+    def memory(self, agent_id: str) -> Remembered:
+        """Return what an agent remembers; nothing, if it never remembered anything."""
+        ...
+
+    def put_memory(self, memory: Remembered) -> None:
+        """Replace what an agent remembers."""
+        ...
+
+    def put_rule(self, rule: RuleOut) -> None:
+        """Add or replace an operational rule."""
+        ...
+
+    def rule(self, rule_id: str) -> RuleOut | None:
+        """Return an operational rule."""
+        ...
+
+    def rules(self) -> tuple[RuleOut, ...]:
+        """Return all operational rules in the order of their storing."""
+        ...
+
+    def remove_rule(self, rule_id: str) -> None:
+        """Forget an operational rule; tasks that it went into keep its words."""
+        ...
+
+    def put_specialty(self, specialty: SpecialtyOut) -> None:
+        """Add or replace what is known of a specialty."""
+        ...
+
+    def specialties(self) -> tuple[SpecialtyOut, ...]:
+        """Return all specialties that were set."""
+        ...
+
+    def remove_specialty(self, key: str) -> None:
+        """Forget what was set for a specialty."""
+        ...
+
     def put_ticket(self, ticket: StoredTicket) -> None:
         """Add or replace a ticket."""
         ...
@@ -100,6 +151,10 @@ class Repository(Protocol):
         """Return the ticket that was submitted with *correlation_id*."""
         ...
 
+    def tickets(self, limit: int) -> tuple[StoredTicket, ...]:
+        """Return the newest tickets, newest first."""
+        ...
+
     def put_job(self, ticket_id: str, record: JobRecord) -> None:
         """Add or replace a ticket's job, and wake those who wait for it if a status changed."""
         ...
@@ -108,108 +163,26 @@ class Repository(Protocol):
         """Return a ticket's job."""
         ...
 
-    def jobs(self) -> tuple[StoredJob, ...]:
-        """Return all jobs, oldest first."""
+    def jobs_of(self, agent_id: str) -> tuple[StoredJob, ...]:
+        """Return the jobs in which an agent has a task, oldest first."""
+        ...
+
+    def unfinished(self) -> tuple[StoredTicket, ...]:
+        """Return the tickets whose job is not finished, or that have none yet; oldest first."""
         ...
 
     async def wait_for_job(self, ticket_id: str, seen: int | None, seconds: float) -> StoredJob | None:
         """Return the job once its revision is above *seen* or it is finished; else as it is after *seconds*."""
         ...
 
+    async def settle(self, seconds: float | None = None) -> None:
+        """Return when everything that was put so far would outlive this process.
 
-def _statuses(record: JobRecord) -> tuple[object, ...]:
-    tasks = record.tasks or ()
-    return record.status, record.finished, tuple((t.id, t.status, t.agent_id, t.host_id) for t in tasks)
+        Raises:
+            NotDurableError: it would not, after so many *seconds*.
+        """
+        ...
 
-
-class MemoryRepository:
-    """Keeps everything in dictionaries; it is gone with the process. For one event loop."""
-
-    def __init__(self) -> None:
-        self._hosts: dict[str, StoredHost] = {}
-        self._agents: dict[str, AgentOut] = {}
-        self._tickets: dict[str, StoredTicket] = {}
-        self._correlations: dict[str, str] = {}
-        self._jobs: dict[str, StoredJob] = {}
-        self._changed: dict[str, asyncio.Event] = {}
-
-    def put_host(self, host: StoredHost) -> None:
-        """See :class:`Repository`."""
-        self._hosts[host.host.host_id] = host
-
-    def host(self, host_id: str) -> StoredHost | None:
-        """See :class:`Repository`."""
-        return self._hosts.get(host_id)
-
-    def hosts(self) -> tuple[StoredHost, ...]:
-        """See :class:`Repository`."""
-        return tuple(self._hosts.values())
-
-    def remove_host(self, host_id: str) -> None:
-        """See :class:`Repository`."""
-        self._hosts.pop(host_id, None)
-
-    def put_agent(self, agent: AgentOut) -> None:
-        """See :class:`Repository`."""
-        self._agents[agent.agent_id] = agent
-
-    def agent(self, agent_id: str) -> AgentOut | None:
-        """See :class:`Repository`."""
-        return self._agents.get(agent_id)
-
-    def agents(self) -> tuple[AgentOut, ...]:
-        """See :class:`Repository`."""
-        return tuple(self._agents.values())
-
-    def remove_agent(self, agent_id: str) -> None:
-        """See :class:`Repository`."""
-        self._agents.pop(agent_id, None)
-
-    def put_ticket(self, ticket: StoredTicket) -> None:
-        """See :class:`Repository`."""
-        self._tickets[ticket.id] = ticket
-        self._correlations.setdefault(ticket.submission.correlation_id, ticket.id)
-
-    def ticket(self, ticket_id: str) -> StoredTicket | None:
-        """See :class:`Repository`."""
-        return self._tickets.get(ticket_id)
-
-    def ticket_by_correlation(self, correlation_id: str) -> StoredTicket | None:
-        """See :class:`Repository`."""
-        ticket_id = self._correlations.get(correlation_id)
-        return self._tickets.get(ticket_id) if ticket_id else None
-
-    def put_job(self, ticket_id: str, record: JobRecord) -> None:
-        """See :class:`Repository`."""
-        old = self._jobs.get(ticket_id)
-        if old is not None and _statuses(old.record) == _statuses(record):
-            # Messages and commands come often; waking a client for each would make it poll without pause.
-            self._jobs[ticket_id] = StoredJob(ticket_id, old.revision, record)
-            return
-        self._jobs[ticket_id] = StoredJob(ticket_id, old.revision + 1 if old else 1, record)
-        self._changed.pop(ticket_id, asyncio.Event()).set()
-
-    def job(self, ticket_id: str) -> StoredJob | None:
-        """See :class:`Repository`."""
-        return self._jobs.get(ticket_id)
-
-    def jobs(self) -> tuple[StoredJob, ...]:
-        """See :class:`Repository`."""
-        return tuple(self._jobs.values())
-
-    async def wait_for_job(self, ticket_id: str, seen: int | None, seconds: float) -> StoredJob | None:
-        """See :class:`Repository`."""
-        end = asyncio.get_running_loop().time() + seconds
-        while True:
-            job = self._jobs.get(ticket_id)
-            if job is not None and (seen is None or job.revision > seen or job.record.finished):
-                return job
-            left = end - asyncio.get_running_loop().time()
-            if left <= 0:
-                return job
-            changed = self._changed.setdefault(ticket_id, asyncio.Event())
-            try:
-                async with asyncio.timeout(left):
-                    await changed.wait()
-            except TimeoutError:
-                return self._jobs.get(ticket_id)
+    def close(self) -> None:
+        """Keep what is not kept yet, and release what is held; harmless when repeated."""
+        ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Response
@@ -10,13 +12,16 @@ from pytest_2501bench.engine.answers import job_answer, ticket_answer
 from pytest_2501bench.engine.desk import Desk
 from pytest_2501bench.engine.orchestrator import StillWorkingError
 from pytest_2501bench.engine.state import StoredTicket
-from pytest_2501bench.engine.wire import JobOut, Problem, TicketCreated, TicketIn, TicketOut
+from pytest_2501bench.engine.wire import CommentIn, JobOut, TicketCreated, TicketIn, TicketList, TicketOut
+from pytest_2501bench.engine.wire_attachments import AttachmentContent
+from pytest_2501bench.engine.wire_base import Problem
 from pytest_2501bench.ids import new_id
 
-_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "No such ticket."}}
+_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "No such ticket or attachment."}}
 _CONFLICT: dict[int | str, dict[str, Any]] = {409: {"model": Problem, "description": "In conflict with what is there."}}
 _LATE: dict[int | str, dict[str, Any]] = {504: {"model": Problem, "description": "The agent still works."}}
 
+MAX_LISTED = 100
 MAX_WAIT = 30.0
 """Seconds that a request may wait for a change of the job."""
 
@@ -67,10 +72,21 @@ def router(desk: Desk) -> APIRouter:
         for n, agent_id in enumerate(ticket.agent_ids):
             if repository.agent(agent_id) is None:
                 raise HTTPException(409, f"/agent_ids/{n}: no agent {agent_id!r} is registered")
-        stored = StoredTicket(new_id("tkt"), ticket)
+        stored = StoredTicket(new_id("tkt"), ticket, comments=ticket.comments, created_at=time.time())
         repository.put_ticket(stored)
         desk.orchestrator.start(stored)
         return TicketCreated(id=stored.id)
+
+    @api.get("", summary="List tickets")
+    async def list_tickets(
+        correlation_id: Annotated[str | None, Query(max_length=255, description="Only the one that has it.")] = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = MAX_LISTED,
+    ) -> TicketList:
+        """Return the newest tickets, newest first; with `correlation_id` the one ticket, or none."""
+        if correlation_id is None:
+            return TicketList(tickets=tuple(ticket_answer(ticket) for ticket in repository.tickets(limit)))
+        there = repository.ticket_by_correlation(correlation_id)
+        return TicketList(tickets=(ticket_answer(there),) if there else ())
 
     @api.get("/{ticket_id}", summary="Show a ticket", responses=_UNKNOWN)
     async def show(ticket_id: str) -> TicketOut:
@@ -96,6 +112,21 @@ def router(desk: Desk) -> APIRouter:
         known(ticket_id)
         found = await repository.wait_for_job(ticket_id, seen, wait)
         return job_answer(found) if found else Response(status_code=204)
+
+    @api.post("/{ticket_id}/comments", summary="Comment on a ticket", status_code=201, responses=_UNKNOWN)
+    async def comment(ticket_id: str, comment: CommentIn) -> TicketOut:
+        """Post a comment. An agent that works already does not see it."""
+        ticket = known(ticket_id)
+        repository.put_ticket(replace(ticket, comments=(*ticket.comments, comment.text)))
+        return ticket_answer(known(ticket_id))
+
+    @api.get("/{ticket_id}/attachments/{name}", summary="Show an attachment", responses=_UNKNOWN)
+    async def attachment(ticket_id: str, name: str) -> AttachmentContent:
+        """Return a file that came with the ticket."""
+        there = next((a for a in known(ticket_id).submission.attachments if a.name == name), None)
+        if there is None:
+            raise HTTPException(404, f"ticket {ticket_id} has no attachment {name!r}")
+        return AttachmentContent(**there.described().model_dump(), content=there.content)
 
     @api.post("/{ticket_id}/cancel", summary="Stop a ticket's job", responses={**_UNKNOWN, **_LATE})
     async def cancel(ticket_id: str) -> TicketOut:

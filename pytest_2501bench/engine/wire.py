@@ -8,9 +8,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, field_validator
 
-from pytest_2501bench.evidence.model import ResolutionStatus
+from pytest_2501bench.engine.wire_attachments import AttachmentIn, AttachmentOut
+from pytest_2501bench.engine.wire_base import (
+    AgentId,
+    Answer,
+    HostId,
+    HostName,
+    Line,
+    Request,
+    Text,
+    UserName,
+    listed,
+    whole,
+)
+from pytest_2501bench.evidence.model import ResolutionStatus, Sighting
 
 API_NAME: Literal["2501bench/1"] = "2501bench/1"
 """What ``GET /health`` answers, so that a client knows that it speaks to an engine with this API."""
@@ -33,32 +46,6 @@ JobStatus = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
 TicketStatus = Literal["new", "in_progress", "resolved", "closed", "cancelled"]
 FINISHED: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
 
-_ID = r"^[a-z]{3}_[A-Za-z0-9_-]{1,64}$"
-HostId = Annotated[str, StringConstraints(pattern=_ID), Field(examples=["hst_7kq2mv9x4tzn"])]
-AgentId = Annotated[str, StringConstraints(pattern=_ID), Field(examples=["agt_7kq2mv9x4tzn"])]
-# One line without control characters: it ends up in ssh_config, known_hosts and argument lists.
-Line = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
-HostName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?$")]
-UserName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_.@-]{0,63}$")]
-Text = Annotated[str, StringConstraints(max_length=1_000_000, pattern=r"^[^\x00]*$")]
-
-
-def _whole(value: object) -> object:
-    """Take 22.0 for 22, as JSON Schema does."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-class Request(BaseModel):
-    """What a client sends: unknown fields are refused, nothing is coerced."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Answer(BaseModel):
-    """What the engine says. Unknown fields are left alone, so that the API can grow."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
-
 
 class SshIn(Request):
     """How the engine reaches a host. The host key is always verified."""
@@ -70,7 +57,7 @@ class SshIn(Request):
     known_hosts: Text = Field(description="Lines of a known_hosts file that hold the key of `hostname`.")
     hostname: Line = Field(description="The name under which the key stands in `known_hosts` (HostKeyAlias).")
     address: Line = Field(default="127.0.0.1", description="Where to connect, unless there is a `proxy_command`.")
-    port: Annotated[int, BeforeValidator(_whole)] = Field(default=22, ge=1, le=65535)
+    port: Annotated[int, BeforeValidator(whole)] = Field(default=22, ge=1, le=65535)
     proxy_command: Annotated[str, StringConstraints(max_length=4096, pattern=r"^[^\x00\n\r]*$")] | None = Field(
         default=None, description="As in ssh_config. Only an engine on the client's own machine takes it."
     )
@@ -175,25 +162,49 @@ class TicketIn(Request):
     deadline_seconds: float = Field(
         gt=0, le=604_800, description="The client cancels after this time; the engine does by itself a little later."
     )
-    main_engine: Line | None = None
-    secondary_engine: Line | None = None
-    specialty: Line | None = None
+    main_engine: Line | None = Field(default=None, description="In place of the agents' own.")
+    secondary_engine: Line | None = Field(default=None, description="In place of the agents' own.")
+    specialty: Line | None = Field(default=None, description="In place of the agents' own; also chooses among them.")
+    parallel: bool | None = Field(
+        default=None, description="Work the tasks at the same time? Null: as the engine was started."
+    )
+    reference: Line | None = Field(default=None, description="Its number in a ticketing system.", examples=["INC001"])
+    priority: Line | None = None
+    assignment_group: Line | None = None
+    environment: Line | None = None
+    requester: Line | None = None
+    tags: tuple[Line, ...] = Field(default=(), max_length=64, description="For operational rules.")
+    comments: tuple[Text, ...] = Field(default=(), max_length=256, description="What was said on it so far.")
+    attachments: tuple[AttachmentIn, ...] = Field(default=(), max_length=32)
     oracle_playbook: Line | None = Field(
         default=None, description="Path of the playbook that the oracle plays. Only for an engine on the same machine."
     )
     oracle_inventory: Line | None = Field(default=None, description="Path of an inventory that goes with it.")
 
-    @field_validator("host_ids", "agent_ids", mode="before")
+    @field_validator("host_ids", "agent_ids", "tags", "comments", "attachments", mode="before")
     @classmethod
     def _lists_are_tuples(cls, value: object) -> object:
-        """JSON has no tuples, and strict mode takes no list for one when parsed from Python objects."""
-        return tuple(value) if isinstance(value, list) else value
+        return listed(value)
+
+    @field_validator("attachments")
+    @classmethod
+    def _names_differ(cls, value: tuple[AttachmentIn, ...]) -> tuple[AttachmentIn, ...]:
+        names = [attachment.name.lower() for attachment in value]
+        if len(set(names)) < len(names):
+            raise ValueError("Two attachments have the same name")
+        return value
 
 
 class TicketCreated(Answer):
     """The reference of a ticket."""
 
     id: str
+
+
+class CommentIn(Request):
+    """Something to post on a ticket."""
+
+    text: Text = Field(min_length=1)
 
 
 class TicketOut(Answer):
@@ -206,6 +217,20 @@ class TicketOut(Answer):
     body: str
     comments: tuple[str, ...] | None = Field(default=None, description="What was posted on the ticket, oldest first.")
     summary: str | None = Field(default=None, description="The resolution note; null until there is one.")
+    created_at: float | None = None
+    reference: str | None = None
+    priority: str | None = None
+    assignment_group: str | None = None
+    environment: str | None = None
+    requester: str | None = None
+    tags: tuple[str, ...] | None = None
+    attachments: tuple[AttachmentOut, ...] | None = None
+
+
+class TicketList(Answer):
+    """Tickets, newest first."""
+
+    tickets: tuple[TicketOut, ...]
 
 
 class CommandOut(Answer):
@@ -216,6 +241,7 @@ class CommandOut(Answer):
     started_at: float | None = Field(default=None, description="Unix seconds.")
     duration: float | None = Field(default=None, ge=0, description="Seconds.")
     host: str | None = None
+    seen: Sighting | None = Field(default=None, description="How a recorder on the way to the host saw it.")
 
 
 class TaskOut(Answer):
@@ -231,6 +257,7 @@ class TaskOut(Answer):
     plan: str | None = None
     summary: str | None = None
     executed_commands: tuple[CommandOut, ...] | None = None
+    claimed_commands: tuple[CommandOut, ...] | None = Field(default=None, description="What the agent says it ran.")
     agent_messages: tuple[str, ...] | None = None
     operational_rules: tuple[str, ...] | None = None
     started_at: float | None = None
@@ -268,9 +295,3 @@ class Health(Answer):
     status: Literal["ok"]
     api: Literal["2501bench/1"]
     version: str
-
-
-class Problem(Answer):
-    """Why a request was refused, in one line."""
-
-    detail: str

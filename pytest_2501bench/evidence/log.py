@@ -32,6 +32,7 @@ from pytest_2501bench.evidence.model import (
     LeftRunning,
     PhaseRecord,
     PlaybookRecord,
+    Recording,
     RunStarted,
     TicketRecord,
 )
@@ -157,6 +158,10 @@ class EvidenceLog:
     def left_running(self, records: Sequence[LeftRunning]) -> None:
         """Record what still ran on the hosts when the job was over; a second call replaces the first."""
         self._write("left_running", {"processes": [record.model_dump(mode="json") for record in records]})
+
+    def recordings(self, records: Sequence[Recording]) -> None:
+        """Record which SSH sessions can be replayed; a second call replaces the first."""
+        self._write("recordings", {"recordings": [record.model_dump(mode="json") for record in records]})
 
     def kept(self, record: KeptRecord) -> None:
         """Record that the hosts were left up on purpose."""

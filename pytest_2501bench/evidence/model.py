@@ -24,6 +24,49 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class CommandKind(StrEnum):
+    """By which way a command came to its host."""
+
+    EXEC = "exec"  # ssh HOST COMMAND
+    SHELL_LINE = "shell_line"  # typed at a terminal
+    SCRIPT_LINE = "script_line"  # a line of what a shell was given as its input: ssh HOST bash -s < FILE
+    SFTP = "sftp"  # one operation
+    SCP = "scp"  # the old protocol; new ones of scp are sftp
+    SUBSYSTEM = "subsystem"
+
+
+class Trait(StrEnum):
+    """What can be seen of a command line besides its text; what is not named may still be so."""
+
+    PIPELINE = "pipeline"
+    HEREDOC = "heredoc"
+    READS_COMMANDS = "reads_commands"  # a shell that takes its commands from its input; they are lines of their own
+    BACKGROUND = "background"  # &, nohup, setsid, at …: goes on unseen when the session is over
+    FETCHED_AND_RUN = "fetched_and_run"  # curl … | sh, and the like
+    WRITTEN_AND_RUN = "written_and_run"  # runs a file that was uploaded or written before
+    DECODED_AND_RUN = "decoded_and_run"  # base64 -d | sh, and the like
+    ONWARD = "onward"  # ssh and the like: what happens behind it is not seen
+
+
+class Transfer(Record):
+    """One file that went over SSH."""
+
+    path: str  # on the host
+    to_host: bool
+    bytes: int | None = None
+
+
+class Sighting(Record):
+    """How the bastion saw a command on its way."""
+
+    kind: CommandKind
+    session: str | None = None  # of all commands of one SSH session; the name of its recording without ".cast"
+    bytes_in: int | None = None  # to the host; None where a session has several commands
+    bytes_out: int | None = None  # from the host, standard output and error together
+    files: tuple[Transfer, ...] = ()
+    traits: tuple[Trait, ...] = ()
+
+
 class Command(Record):
     """One command that ran on a host."""
 
@@ -32,6 +75,7 @@ class Command(Record):
     started_at: float | None = None
     duration: float | None = None
     host: str | None = None  # host_name
+    seen: Sighting | None = None  # None: not seen on its way, but told
 
 
 class ResolutionStatus(StrEnum):
@@ -57,7 +101,9 @@ class TaskRecord(Record):
     description: str | None = None
     plan: str | None = None
     summary: str | None = None
-    executed_commands: tuple[Command, ...] | None = None
+    executed_commands: tuple[Command, ...] | None = None  # what was seen on the way to the host
+    claimed_commands: tuple[Command, ...] | None = None  # what the agent, or an outside engine, says it ran
+    recorded: bool | None = None  # False: nobody looked, so executed_commands is the engine's word
     agent_messages: tuple[str, ...] | None = None
     operational_rules: tuple[str, ...] | None = None
     started_at: float | None = None
@@ -92,6 +138,8 @@ class TicketRecord(Record):
     body: str | None = None
     messages: tuple[str, ...] | None = None  # comments and work notes: target gateway_messages
     summary: str | None = None  # resolution note: target gateway_summary
+    comments: tuple[str, ...] | None = None  # those of messages that the requester sees; None: not told apart
+    work_notes: tuple[str, ...] | None = None  # those that only who works it sees
 
 
 class PhaseStatus(StrEnum):
@@ -193,6 +241,19 @@ class LeftRunning(Record):
     command: str  # its first two words
 
 
+class Recording(Record):
+    """One SSH session that can be replayed: an asciicast file, version 2."""
+
+    host: str  # host_name
+    file: str  # relative to the run's folder
+    started_at: float
+    seconds: float
+    command: str | None = None  # None: a login shell
+    exit_status: int | None = None
+    bytes_in: int | None = None  # None: the recording was cut off
+    bytes_out: int | None = None
+
+
 class FailureRecord(Record):
     """What kept the run from an ordinary end. See :data:`pytest_2501bench.errors.TABLE`."""
 
@@ -243,6 +304,7 @@ class Evidence(Record):
     failure: FailureRecord | None = None
     warnings: tuple[str, ...] = ()
     left_running: tuple[LeftRunning, ...] | None = None  # None: nobody looked
+    recordings: tuple[Recording, ...] | None = None  # None: nobody recorded
     kept: KeptRecord | None = None
     finished_at: float | None = None
 

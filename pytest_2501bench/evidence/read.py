@@ -19,6 +19,7 @@ from pytest_2501bench.evidence.model import (
     LeftRunning,
     PhaseRecord,
     PlaybookRecord,
+    Recording,
     RunStarted,
     TicketRecord,
 )
@@ -79,6 +80,7 @@ class _Fold:
         self.failure: FailureRecord | None = None
         self.warnings: list[str] = []
         self.left_running: tuple[LeftRunning, ...] | None = None
+        self.recordings: tuple[Recording, ...] | None = None
         self.kept: KeptRecord | None = None
         self.finished_at: float | None = None
 
@@ -125,6 +127,8 @@ class _Fold:
                 self.warnings.append(str(data["message"]))
             case "left_running":
                 self.left_running = tuple(LeftRunning.model_validate(process) for process in data["processes"])
+            case "recordings":
+                self.recordings = tuple(Recording.model_validate(recording) for recording in data["recordings"])
             case "kept":
                 self.kept = KeptRecord.model_validate(data)
             case "finish":
@@ -146,6 +150,7 @@ class _Fold:
             failure=self.failure,
             warnings=tuple(self.warnings),
             left_running=self.left_running,
+            recordings=self.recordings,
             kept=self.kept,
             finished_at=self.finished_at,
         )

@@ -19,7 +19,7 @@ def digests_of(scenario: Scenario, directory: Path) -> dict[str, str]:
 
     - ``scenario``: what the agent is faced with: ticket, hosts, agents, ``bench``. Title, description and tags may be
       reworded without a new version line, and defaults may be written out.
-    - ``rules``: ``validation`` and ``bench.outcome``.
+    - ``rules``: ``validation``, ``bench.outcome`` and ``bench.claims_match``.
     - ``prepare``: restore.yml, prepare.yml, inventory and support files.
     - ``validators``: validate.yml, inventory and support files.
 
@@ -32,6 +32,8 @@ def digests_of(scenario: Scenario, directory: Path) -> dict[str, str]:
     document = scenario.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     bench = document.get("bench", {})
     rules = {"validation": document.pop("validation", {}), "outcome": bench.pop("outcome", [])}
+    if (claims := bench.pop("claims_match", None)) is not None:
+        rules["claims_match"] = claims
     for name in ("title", "description", "tags"):
         document.pop(name, None)
     if not bench:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pytest_2501bench.scenario.find import FILE_NAME
-from pytest_2501bench.scenario.model import LoadedScenario, PatternMatch, Rule, Scope
+from pytest_2501bench.scenario.model import ClaimsMatch, LoadedScenario, PatternMatch, Rule, Scope
 from pytest_2501bench.scenario.old_form import shown_path
 from pytest_2501bench.scenario.problems import pointer
 from pytest_2501bench.scoring.patterns import PatternTimeoutError, search
@@ -89,7 +89,9 @@ def _checks(loaded: LoadedScenario) -> Iterator[_Found]:
         elif not any(rule.required for rule in outcome):
             message = "no rule is required and there is no validate.yml: nothing tells whether the task was done"
             yield Severity.ERROR, "/bench/outcome", "no-validation", message
-    rules = [rule for _, _, rule in loaded.scenario.validation.rules()]
+    rules: list[Rule | ClaimsMatch] = [rule for _, _, rule in loaded.scenario.validation.rules()]
+    if loaded.scenario.bench.claims_match is not None:
+        rules.append(loaded.scenario.bench.claims_match)
     if not rules:
         yield Severity.INFO, "/validation", "no-rules", "there are no rules: compliance always passes"
     elif not any(rule.required for rule in rules):

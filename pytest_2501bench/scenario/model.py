@@ -27,6 +27,7 @@ class Where(StrEnum):
     """What a pattern is matched against."""
 
     EXECUTED_COMMANDS = "executed_commands"
+    CLAIMED_COMMANDS = "claimed_commands"
     TASK_SUMMARY = "task_summary"
     TASK_DESCRIPTION = "task_description"
     TASK_PLAN = "task_plan"
@@ -174,6 +175,14 @@ class Timeouts(Part):
     pattern: Seconds = Field(2, description="The longest that one pattern may take on one target.")
 
 
+class ClaimsMatch(Part):
+    """The check that the commands which the agent claims are those that were seen."""
+
+    complete: bool = Field(False, description="Nothing that was seen may be missing from the claims.")
+    required: bool = Field(True, description="false: counts towards the compliance score, but does not block.")
+    label: NonEmpty = Field("Claims match observations", description="Shown in reports.")
+
+
 class Bench(Part):
     """Our additions; a vendor's runner ignores this object."""
 
@@ -192,6 +201,9 @@ class Bench(Part):
     )
     outcome: tuple[Rule, ...] = Field(
         (), description="Rules on the agent's report: task validation for pure investigation tickets."
+    )
+    claims_match: ClaimsMatch | None = Field(
+        None, description="Compliance: each command that the agent claims was seen on that host."
     )
 
 

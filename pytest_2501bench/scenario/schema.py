@@ -74,7 +74,8 @@ def _tidy(value: Any) -> None:
         if isinstance(value.get("default", ...), dict | None):
             del value["default"]
         choices = value.get("anyOf")
-        if isinstance(choices, list) and {"type": "null"} in choices and len(choices) == 2:
+        pair = isinstance(choices, list) and len(choices) == 2 and all("type" in choice for choice in choices)
+        if isinstance(choices, list) and pair and {"type": "null"} in choices:
             choices.remove({"type": "null"})
             del value["anyOf"]
             value |= choices[0] | {"type": [choices[0]["type"], "null"]}

@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from pytest_2501bench.errors import TABLE, Cause, Gate, Phase, Verdict
 from pytest_2501bench.evidence.model import Evidence, FailureRecord, PlaybookRecord, PlaybookStatus
 from pytest_2501bench.scenario.model import Scenario, Scope
+from pytest_2501bench.scoring.claims import evaluate_claims
 from pytest_2501bench.scoring.model import GateResult, RuleResult, Status, Verdicts
 from pytest_2501bench.scoring.rules import NO_CUSTOM, CustomValidator, evaluate
 
@@ -101,6 +102,8 @@ def _compliance(scenario: Scenario, evidence: Evidence, *, custom: Mapping[str, 
         evaluate(rule, scope, index, evidence, seconds=seconds, custom=custom)
         for scope, index, rule in scenario.validation.rules()
     )
+    if scenario.bench.claims_match is not None:
+        rules += (evaluate_claims(scenario.bench.claims_match, evidence),)
     evaluated = [rule for rule in rules if rule.status is not Status.ERROR]
     passed = sum(rule.status is Status.PASSED for rule in evaluated)
     part = passed / len(evaluated) if evaluated else None

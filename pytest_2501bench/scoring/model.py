@@ -51,6 +51,8 @@ class RuleResult(Record):
     @property
     def pointer(self) -> str:
         """JSON pointer of the rule in its scenario.json."""
+        if self.scope == "claims":
+            return "/bench/claims_match"
         return f"/bench/outcome/{self.index}" if self.scope == "outcome" else f"/validation/{self.scope}/{self.index}"
 
 

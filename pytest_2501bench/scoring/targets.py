@@ -6,8 +6,8 @@ not the same as an empty text.
 
 A rule looks at as many targets as its scope has records:
 
-- under ``tasks``, a task's target (``executed_commands``, ``task_*``, ``agent_messages``, ``operational_rules``) is
-  looked at in each task, and a target of the job or ticket once, since it is the same for each;
+- under ``tasks``, a task's target (``executed_commands``, ``claimed_commands``, ``task_*``, ``agent_messages``,
+  ``operational_rules``) is looked at in each task, and a target of the job or ticket once: it is the same for each;
 - under every other scope, a task's target is the text of all tasks together, joined in order, and absent as soon as one
   task's part is: ``\A\Z`` or a match across two tasks would hold for a text with a hole, and not for the whole.
 
@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from pytest_2501bench.evidence.model import Evidence, JobRecord, TaskRecord, TicketRecord
+from pytest_2501bench.evidence.model import Command, Evidence, JobRecord, TaskRecord, TicketRecord
 from pytest_2501bench.scenario.model import Scope, Where
 
 Pieces = Sequence[tuple[str, str]]
@@ -112,14 +112,14 @@ def _text(name: str, text: str | None) -> Pieces | None:
     return None if text is None else [(name, text)]
 
 
-def _commands(task: TaskRecord, name: str) -> Pieces | None:
-    commands = task.executed_commands
-    return _list(f"{name}.executed_commands", None if commands is None else [item.command for item in commands])
+def _commands(name: str, commands: Sequence[Command] | None) -> Pieces | None:
+    return _list(name, None if commands is None else [item.command for item in commands])
 
 
 _OF_TASK: Mapping[Where, Callable[[TaskRecord, str], Pieces | None]] = MappingProxyType(
     {
-        Where.EXECUTED_COMMANDS: _commands,
+        Where.EXECUTED_COMMANDS: lambda task, name: _commands(f"{name}.executed_commands", task.executed_commands),
+        Where.CLAIMED_COMMANDS: lambda task, name: _commands(f"{name}.claimed_commands", task.claimed_commands),
         Where.TASK_SUMMARY: lambda task, name: _text(f"{name}.summary", task.summary),
         Where.TASK_DESCRIPTION: lambda task, name: _text(f"{name}.description", task.description),
         Where.TASK_PLAN: lambda task, name: _text(f"{name}.plan", task.plan),

@@ -68,7 +68,12 @@ def gone_within(seconds: float, pid: int, marker: str) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_no_engine_and_no_agent_is_left_when_its_parent_is_killed(tmp_path: Path, number: signal.Signals) -> None:
+def test_no_engine_no_agent_and_no_file_is_left_when_its_parent_is_killed(
+    tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
     marker = f"60{time.monotonic_ns()}"
     parent = python(PARENT, str(tmp_path), marker)
     assert parent.stdout is not None
@@ -76,9 +81,14 @@ def test_no_engine_and_no_agent_is_left_when_its_parent_is_killed(tmp_path: Path
     assert line, parent.communicate()[1]
     pid = int(line)
     assert len(with_argument(f"sleep {marker}")) >= 2
+    assert list(scratch.rglob("engine.db"))
     parent.send_signal(number)
     parent.communicate()
     assert gone_within(10, pid, marker), with_argument(marker)
+    end = time.monotonic() + 5
+    while list(scratch.iterdir()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert list(scratch.iterdir()) == []
 
 
 def test_a_killed_engine_takes_its_agents_with_it(tmp_path: Path) -> None:
@@ -250,7 +260,7 @@ def test_nothing_of_it_is_left_on_disk_but_its_log(tmp_path: Path, monkeypatch: 
     assert {p.name for p in (tmp_path / "work").iterdir()} == {"engine.log", f"{reference}.stderr.log"}
 
 
-def test_a_killed_engine_leaves_no_credentials_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_engine_keeps_credentials_until_it_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setenv("TMPDIR", str(scratch))
@@ -263,9 +273,9 @@ def test_a_killed_engine_leaves_no_credentials_on_disk(tmp_path: Path, monkeypat
     assert any(path.read_bytes() == b"CANARY\n" for path in scratch.rglob("key"))
     assert engine.pid is not None
     os.kill(engine.pid, signal.SIGKILL)
-    end = time.monotonic() + 5
-    while list(scratch.iterdir()) and time.monotonic() < end:
+    while engine.alive():
         time.sleep(0.02)
-    assert list(scratch.iterdir()) == []
-    assert not engine.alive()
+    (key,) = scratch.rglob("key")
+    assert (key.stat().st_mode & 0o777, key.parents[2].stat().st_mode & 0o777) == (0o600, 0o700)
     engine.stop()
+    assert list(scratch.iterdir()) == []

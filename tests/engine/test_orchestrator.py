@@ -14,8 +14,10 @@ from pytest_2501bench.agents.noop import NoopAgent
 from pytest_2501bench.agents.protocol import Agent, Assignment, Journal, Outcome
 from pytest_2501bench.engine import orchestrator as module
 from pytest_2501bench.engine.journal import MAX_MESSAGES
-from pytest_2501bench.engine.orchestrator import Orchestrator, StillWorkingError, combined
-from pytest_2501bench.engine.state import MemoryRepository, StoredHost, StoredTicket
+from pytest_2501bench.engine.memory import MemoryRepository
+from pytest_2501bench.engine.orchestrator import Orchestrator, StillWorkingError
+from pytest_2501bench.engine.resolution import combined
+from pytest_2501bench.engine.state import StoredHost, StoredTicket
 from pytest_2501bench.errors import BenchError, Cause
 from pytest_2501bench.evidence.model import Command, JobRecord, ResolutionStatus
 
@@ -326,3 +328,105 @@ def test_endless_messages_are_cut_and_say_so(tmp_path: Path) -> None:
 )
 def test_the_tasks_resolutions_make_the_jobs(tasks: str, job: str) -> None:
     assert combined([ResolutionStatus(word) for word in tasks.split()]).value == job
+
+
+def working(
+    agent_: Agent, folder: Path, *hosts: int, engine_parallel: bool = False, **ticket: Any
+) -> tuple[JobRecord, MemoryRepository]:
+    """Work one ticket with hosts 1 to 3, of which the third one's agent may only investigate."""
+
+    async def whole() -> tuple[JobRecord, MemoryRepository]:
+        bench = Bench(agent_, folder, 3)
+        bench.orchestrator = Orchestrator(
+            bench.repository, agent_, folder, deadline_grace=0.0, parallel=engine_parallel
+        )
+        careful = agent(3).model_copy(update={"specialty_key": "INVESTIGATOR", "main_engine": "own/3"})
+        bench.repository.put_agent(careful)
+        stored = StoredTicket("tkt_1", ticket_in(*hosts, **ticket))
+        bench.repository.put_ticket(stored)
+        bench.orchestrator.start(stored)
+        return await bench.finish(), bench.repository
+
+    return asyncio.run(whole())
+
+
+@pytest.mark.parametrize(
+    ("engine", "ticket", "at_once"), [(False, True, 2), (True, None, 2), (True, False, 1), (False, None, 1)]
+)
+def test_hosts_are_worked_at_the_same_time_if_engine_or_ticket_say_so(
+    tmp_path: Path, engine: bool, ticket: bool | None, at_once: int
+) -> None:
+    active: set[str] = set()
+    most: list[int] = []
+
+    async def work(assignment: Assignment, journal: Journal) -> Outcome:
+        active.add(assignment.tasks[0].task_id)
+        await asyncio.sleep(0.05)
+        most.append(len(active))
+        active.clear()
+        return await succeed(assignment, journal)
+
+    job, _ = working(Scripted(work), tmp_path, 1, 2, engine_parallel=engine, parallel=ticket)
+    assert max(most) == at_once
+    assert job.resolution_summary == "Repaired web-01.\n\nRepaired web-02."
+    assert [(t.host_name, t.input_tokens) for t in job.tasks or ()] == [("web-01", 3), ("web-02", 3)]
+
+
+def test_when_one_of_several_at_once_cannot_be_put_to_work_the_others_are_stopped(tmp_path: Path) -> None:
+    ended: list[str] = []
+
+    async def work(assignment: Assignment, journal: Journal) -> Outcome:
+        if assignment.tasks[0].host.host_name == "web-02":
+            raise BenchError(Cause.TOOL_MISSING, "no such model")
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("ended")
+        return Outcome(SUCCESS, "")
+
+    job, _ = working(Scripted(work), tmp_path, 1, 2, engine_parallel=True)
+    assert ended == ["ended"]
+    assert (job.resolution_status, job.resolution_summary) == (ResolutionStatus.HARD_FAILURE, "no such model")
+
+
+def test_a_task_that_may_only_investigate_makes_a_repair_partial(tmp_path: Path) -> None:
+    seen: list[tuple[str | None, str | None, str | None]] = []
+
+    async def work(assignment: Assignment, journal: Journal) -> Outcome:
+        seen.append((assignment.intent, assignment.tasks[0].intent, assignment.main_engine))
+        return await succeed(assignment, journal)
+
+    job, _ = working(Scripted(work), tmp_path, 1, 3)
+    assert seen == [(None, None, None), ("investigate", "investigate", "own/3")]
+    assert [t.status for t in job.tasks or ()] == ["completed", "incomplete"]
+    assert job.resolution_status is ResolutionStatus.PARTIAL
+    assert job.main_engine == "own/3"
+    job, _ = working(Scripted(work), tmp_path, 1, 3, body="@2501:investigate", main_engine="for/all")
+    assert seen[2:] == [("investigate", "investigate", "for/all")] * 2
+    assert (job.resolution_status, job.main_engine) == (SUCCESS, "for/all")
+    job, _ = working(Scripted(succeed, whole_ticket=True), tmp_path, 1, 3)
+    assert job.resolution_status is ResolutionStatus.PARTIAL
+    assert [t.status for t in job.tasks or ()] == ["completed", "incomplete"]
+
+
+def test_what_the_agents_of_a_whole_ticket_remember_is_theirs_together(tmp_path: Path) -> None:
+    async def work(assignment: Assignment, journal: Journal) -> Outcome:
+        assert assignment.memory == ""
+        return Outcome(SUCCESS, "", memory="web-01 is slow")
+
+    _, repository = working(Scripted(work, whole_ticket=True), tmp_path, 1, 2)
+    assert [repository.memory(f"agt_{n}").text for n in (1, 2, 3)] == ["web-01 is slow", "web-01 is slow", ""]
+
+
+def test_attachments_are_there_while_the_agent_works_and_not_longer(tmp_path: Path) -> None:
+    paths: list[Path] = []
+
+    async def work(assignment: Assignment, journal: Journal) -> Outcome:
+        (path,) = assignment.attachments
+        assert (path.name, path.read_bytes()) == ("a b.txt", b"hello")
+        paths.append(path)
+        return Outcome(SUCCESS, "")
+
+    job, _ = working(Scripted(work), tmp_path, 1, attachments=[{"name": "a b.txt", "content": "aGVsbG8="}])
+    assert job.resolution_status is SUCCESS
+    assert not paths[0].parent.exists()

@@ -26,6 +26,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "matrix": ("main-engine=a", "main-engine=b,c", "main-engine=x", "main-engine=y"),
     "incus_vm": ("yes", "no", "true", "false"),
     "keep_sandbox": ("all", "failed", "none", "all"),
+    "record": ("always", "never", "auto", "always"),
     "parallel_ram_cap": ("1", "2.5", "30", "4"),
 }
 PATHS = ("bench_dir", "hosts", "vm_templates_path")

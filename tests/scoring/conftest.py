@@ -40,11 +40,11 @@ def evidence_of() -> Callable[..., Evidence]:
             TaskRecord.model_validate(
                 {"id": f"tsk_{index}", "status": "completed"}
                 | task
-                | (
-                    {"executed_commands": [{"command": text} for text in task["executed_commands"]]}
-                    if task.get("executed_commands") is not None
-                    else {}
-                )
+                | {
+                    name: [{"command": text} for text in task[name]]
+                    for name in ("executed_commands", "claimed_commands")
+                    if task.get(name) is not None
+                }
             )
             for index, task in enumerate(tasks)
         ]

@@ -14,6 +14,7 @@ from pytest_2501bench.scoring.targets import JOB_TARGETS, TASK_TARGETS, TICKET_T
 EvidenceOf = Callable[..., Evidence]
 TASK: dict[str, Any] = {
     "executed_commands": ["ls", "cat <<E\nx\nE", "rm"],
+    "claimed_commands": ["ls"],
     "summary": "s",
     "description": "d",
     "plan": "p",

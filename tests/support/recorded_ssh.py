@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_2501bench.agents.protocol import Assignment, TaskAssignment
-from pytest_2501bench.agents.recorder import Recorder
+from pytest_2501bench.bastion.recorder import Recorder
 from pytest_2501bench.evidence.model import Command
 from pytest_2501bench.sandbox.protocol import Host
 
@@ -34,6 +34,7 @@ class Log:
         self.plans: list[str] = []
         self.messages: list[str] = []
         self.seen: tuple[Command, ...] | None = None
+        self.claims: tuple[Command, ...] | None = None
 
     def plan(self, text: str) -> None:
         self.plans.append(text)
@@ -43,6 +44,9 @@ class Log:
 
     def commands(self, commands: Sequence[Command]) -> None:
         self.seen = tuple(commands)
+
+    def claimed(self, commands: Sequence[Command]) -> None:
+        self.claims = tuple(commands)
 
     def cost(self, *, input_tokens: int | None, output_tokens: int | None, cost_usd: float | None) -> None:
         raise AssertionError

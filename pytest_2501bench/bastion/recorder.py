@@ -9,43 +9,63 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 
 import asyncssh
 
-from pytest_2501bench.agents.command_log import CommandLog
-from pytest_2501bench.agents.relay import FromAgent
+from pytest_2501bench.bastion.command_log import CommandLog
+from pytest_2501bench.bastion.door import LOOPBACK, Door
+from pytest_2501bench.bastion.redaction import Redaction
+from pytest_2501bench.bastion.relay import FromAgent
+from pytest_2501bench.bastion.upstream import connect
 from pytest_2501bench.evidence.model import Command
-from pytest_2501bench.sandbox.protocol import Host, SshSettings
+from pytest_2501bench.sandbox.protocol import Host
 
-CONNECT_SECONDS = 20.0
-LOOPBACK = "127.0.0.1"
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Where the recorder listens for one host."""
-
-    host_name: str
-    user: str
-    port: int
-    host_key: str  # public, as in known_hosts
+__all__ = ["LOOPBACK", "Door", "Recorder", "warm_up"]
 
 
 class Recorder:
     """Records one assignment's SSH traffic. Use as ``async with``; after it no connection is left."""
 
-    def __init__(self, hosts: Sequence[Host], on_change: Callable[[str], None] = lambda _host_name: None) -> None:
-        """Prepare for *hosts*; *on_change* is called with a host_name whenever its commands change."""
+    def __init__(
+        self,
+        hosts: Sequence[Host],
+        on_change: Callable[[str], None] = lambda _host_name: None,
+        *,
+        recordings: Mapping[str, Path] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        address: str = LOOPBACK,
+        ports: Sequence[int] = (0,),
+    ) -> None:
+        """Prepare for *hosts*.
+
+        Args:
+            hosts: the real ones.
+            on_change: called with a host_name whenever the host's commands change.
+            recordings: by host_name, the folder for replayable recordings of its sessions; made when it is needed.
+            secrets: name → value; a value is written down as ``[name]``.
+            address: where to listen.
+            ports: the first free one of them is taken for each host; 0 is any.
+        """
+        redaction = Redaction(secrets)
         self._hosts = {h.host_name: h for h in hosts}
-        self._logs = {name: CommandLog(name, partial(on_change, name)) for name in self._hosts}
+        self._logs = {
+            name: CommandLog(
+                name, partial(on_change, name), recordings=(recordings or {}).get(name), redaction=redaction
+            )
+            for name in self._hosts
+        }
+        self._address = address
+        self._ports = tuple(ports)
         self._listeners: list[asyncssh.SSHAcceptor] = []
         self._connections: set[_FrontDoor] = set()
         self._client_key = asyncssh.generate_private_key("ssh-ed25519")
         self.doors: tuple[Door, ...] = ()
+        self.visited: set[str] = set()
+        """Hosts to which a client came with the right key."""
 
     @property
     def client_key(self) -> str:
@@ -57,7 +77,11 @@ class Recorder:
         return self._logs[host_name].commands
 
     async def __aenter__(self) -> Recorder:
-        """Listen."""
+        """Listen.
+
+        Raises:
+            OSError: none of the ports can be had at that address.
+        """
         try:
             self.doors = tuple([await self._listen(host) for host in self._hosts.values()])
         except BaseException:
@@ -85,37 +109,50 @@ class Recorder:
 
     async def _listen(self, host: Host) -> Door:
         key = asyncssh.generate_private_key("ssh-ed25519")
-        listener = await asyncssh.listen(
-            LOOPBACK,
-            0,
-            config=None,
-            server_factory=lambda: _FrontDoor(
-                host, self._client_key.convert_to_public(), self._logs[host.host_name], self._connections
-            ),
-            server_host_keys=[key],
-            encoding=None,
-            line_editor=False,
-            agent_forwarding=False,
-            x11_forwarding=False,
-            allow_scp=False,
-            gss_host=None,
-            compression_algs=None,
-            login_timeout=30,
-            server_version="2501",
-        )
+        for last, port in zip((*(False for _ in self._ports[1:]), True), self._ports, strict=True):
+            try:
+                listener = await asyncssh.listen(
+                    self._address,
+                    port,
+                    config=None,
+                    server_factory=lambda: _FrontDoor(
+                        host,
+                        self._client_key.convert_to_public(),
+                        self._logs[host.host_name],
+                        self._connections,
+                        self.visited,
+                    ),
+                    server_host_keys=[key],
+                    encoding=None,
+                    line_editor=False,
+                    agent_forwarding=False,
+                    x11_forwarding=False,
+                    allow_scp=False,
+                    gss_host=None,
+                    compression_algs=None,
+                    login_timeout=30,
+                    server_version="2501",
+                )
+                break
+            except OSError:
+                if last:
+                    raise
         self._listeners.append(listener)
         public = key.export_public_key("openssh").decode().strip()
-        return Door(host.host_name, host.ssh.user, listener.get_port(), public)
+        return Door(host.host_name, host.ssh.user, listener.get_port(), public, self._address)
 
 
 class _FrontDoor(asyncssh.SSHServer):
     """One connection of the agent, with its own connection to the host: a real one would not be shared either."""
 
-    def __init__(self, host: Host, client_key: asyncssh.SSHKey, log: CommandLog, register: set[_FrontDoor]) -> None:
+    def __init__(
+        self, host: Host, client_key: asyncssh.SSHKey, log: CommandLog, register: set[_FrontDoor], visited: set[str]
+    ) -> None:
         self._host = host
         self._client_key = client_key
         self._log = log
         self._register = register
+        self._visited = visited
         self._connection: asyncssh.SSHServerConnection | None = None
         self._upstream: asyncio.Task[asyncssh.SSHClientConnection] | None = None
 
@@ -138,6 +175,7 @@ class _FrontDoor(asyncssh.SSHServer):
 
     def auth_completed(self) -> None:
         """Connect to the host while the client still asks for its session."""
+        self._visited.add(self._host.host_name)
         self._upstream = asyncio.create_task(connect(self._host.ssh, self._host.host_name))
         # Its failure is told to each session; a connection without sessions must not warn about it.
         self._upstream.add_done_callback(lambda task: task.cancelled() or task.exception())
@@ -163,40 +201,6 @@ class _FrontDoor(asyncssh.SSHServer):
         assert self._upstream is not None
         # Shielded: one session's end must not cut the connection off from the others.
         return await asyncio.shield(self._upstream)
-
-
-async def connect(ssh: SshSettings, host_name: str) -> asyncssh.SSHClientConnection:
-    """Connect to the real host as *ssh* says; the host key is verified.
-
-    Raises:
-        OSError, asyncssh.Error: not reached, or not accepted.
-    """
-    known = asyncssh.import_known_hosts(ssh.known_hosts.read_text())
-    proxy = None
-    if ssh.proxy_command and ssh.proxy_command != "none":
-        tokens = {"%%": "%", "%h": ssh.address, "%p": str(ssh.port), "%r": ssh.user, "%n": host_name}
-        line = ssh.proxy_command
-        for token in ("%h", "%p", "%r", "%n", "%%"):
-            line = line.replace(token, tokens[token])
-        # As OpenSSH does it: by a shell that is replaced.
-        proxy = ["/bin/sh", "-c", f"exec {line.removeprefix('exec ')}"]
-    return await asyncssh.connect(
-        ssh.address,
-        ssh.port,
-        config=None,
-        username=ssh.user,
-        client_keys=[str(ssh.identity_file)],
-        # By the alias alone, as OpenSSH does with HostKeyAlias: not by address or port.
-        known_hosts=lambda _host, _addr, _port: known.match(ssh.hostname, "", None),
-        host_key_alias=ssh.hostname,
-        proxy_command=proxy,
-        agent_path=None,
-        preferred_auth="publickey",
-        gss_host=None,
-        compression_algs=None,
-        connect_timeout=CONNECT_SECONDS,
-        login_timeout=CONNECT_SECONDS,
-    )
 
 
 def warm_up() -> None:

@@ -15,7 +15,7 @@ from support.recorded_ssh import Way, assignment
 from support.sshd import Sshd, free_port
 
 from pytest_2501bench.agents import desk
-from pytest_2501bench.agents.recorder import Recorder
+from pytest_2501bench.bastion.recorder import Recorder
 from pytest_2501bench.sandbox.protocol import Host
 
 pytestmark = pytest.mark.sshd
@@ -69,6 +69,7 @@ def test_fifty_megabytes_pass_unharmed_from_the_host(way: Way, tmp_path: Path) -
     source = tmp_path / "big"
     source.write_bytes(os.urandom(50_000_000))
     ran = way.run("ssh", "web-01", f"cat {source}; cat {source} | head -c 1000000 >&2")
+    assert (ran.status, len(ran.stdout), len(ran.stderr)) == (0, 50_000_000, 1_000_000), ran.stderr[-300:]
     assert ran.stdout == source.read_bytes()
     assert ran.stderr == source.read_bytes()[:1_000_000]
 
@@ -156,6 +157,14 @@ def test_control_master_shares_one_connection(way: Way) -> None:
         way.run("ssh", *master, "-O", "exit", "web-01")
     assert len(way.lines) == 10
     assert {c.exit_status for c in way.commands} == {0}
+
+
+def test_a_shared_connection_gives_every_status_also_of_commands_that_end_at_once(way: Way) -> None:
+    master = ["-o", "ControlMaster=auto", "-o", f"ControlPath={way.directory}/c", "-o", "ControlPersist=20"]
+    try:
+        assert [way.run("ssh", *master, "web-01", "exit 3").status for _ in range(15)] == [3] * 15
+    finally:
+        way.run("ssh", *master, "-O", "exit", "web-01")
 
 
 def test_fabric_and_paramiko_work_with_the_config_in_home(way: Way, tmp_path: Path) -> None:

@@ -11,12 +11,14 @@ from typing import Any
 
 import asyncssh
 
-from pytest_2501bench.agents.command_log import CommandLog
-from pytest_2501bench.agents.session_log import SessionLog, status_of_signal
+from pytest_2501bench.bastion.command_log import CommandLog
+from pytest_2501bench.bastion.session_log import SessionLog, status_of_signal
 
 log = logging.getLogger(__name__)
 
 STDERR = asyncssh.EXTENDED_DATA_STDERR
+EOF_DELAY = 0.5
+"""Seconds that an exit status may come after the end of the output."""
 NOT_REACHED = 255
 """The status that ssh itself gives when it cannot connect."""
 
@@ -30,6 +32,7 @@ class FromAgent(asyncssh.SSHServerSession[bytes]):
         self._peer: ToHost | None = None
         self._opening: asyncio.Task[None] | None = None
         self._terminal: dict[str, Any] = {}
+        self._size: tuple[int, int] | None = None
         self._command: str | None = None
         self._subsystem: str | None = None
         self._chan: asyncssh.SSHServerChannel[bytes] | None = None
@@ -44,6 +47,7 @@ class FromAgent(asyncssh.SSHServerSession[bytes]):
         self, term_type: str | None, term_size: tuple[int, int, int, int], term_modes: Mapping[int, int]
     ) -> bool:
         """Ask for the same terminal on the host."""
+        self._size = term_size[:2]
         self._terminal = {
             "request_pty": "force",
             "term_type": term_type or "",
@@ -93,7 +97,7 @@ class FromAgent(asyncssh.SSHServerSession[bytes]):
 
     def begin_log(self) -> SessionLog:
         """Return the log of this session: it has begun on the host."""
-        return SessionLog(self._commands, self._command, self._subsystem)
+        return SessionLog(self._commands, self._command, self._subsystem, self._size)
 
     def opened(self, peer: ToHost) -> None:
         """Take the host's end, and let the agent's data flow."""
@@ -145,7 +149,7 @@ class FromAgent(asyncssh.SSHServerSession[bytes]):
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
         """Pass on the window's new size."""
         if self._peer is not None:
-            self._peer.chan.change_terminal_size(width, height, pixwidth, pixheight)
+            self._peer.resize(width, height, pixwidth, pixheight)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Close the host's end too."""
@@ -166,6 +170,7 @@ class ToHost(asyncssh.SSHClientSession[bytes]):
         self._log: SessionLog | None = None
         self._status: int | None = None
         self._signal: tuple[str, bool, str, str] | None = None
+        self._eof: asyncio.TimerHandle | None = None
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         """Keep the channel."""
@@ -184,20 +189,28 @@ class ToHost(asyncssh.SSHClientSession[bytes]):
         with contextlib.suppress(OSError):
             self.chan.write(data)
 
+    def resize(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
+        """Give the host's terminal another size."""
+        if self._log is not None:
+            self._log.resized(width, height)
+        self.chan.change_terminal_size(width, height, pixwidth, pixheight)
+
     def send_eof(self) -> None:
         """Tell the host that no more comes."""
         self.chan.write_eof()
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         """Pass on what the host sends."""
-        if self._log is not None and datatype is None:
-            self._log.server(data)
+        if self._log is not None:
+            self._log.server(data, stderr=datatype is not None)
         with contextlib.suppress(OSError):
             self._agent_chan.write(data, datatype)
 
     def eof_received(self) -> bool:
         """Pass on that the host sends no more; the other direction stays open."""
-        self._agent_chan.write_eof()
+        # Not at once: a client that shares its connection hangs up when both directions have ended, and would miss the
+        # exit status that follows. A program that closes its output and goes on is rare, and loses this moment.
+        self._eof = asyncio.get_running_loop().call_later(EOF_DELAY, self._agent_chan.write_eof)
         return True
 
     def pause_writing(self) -> None:
@@ -218,6 +231,8 @@ class ToHost(asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End the agent's end in the same way."""
+        if self._eof is not None:
+            self._eof.cancel()
         if self._log is not None:
             self._log.end(status_of_signal(self._signal[0]) if self._signal else self._status)
         # No look at is_closing(): it is true after an EOF, which precedes almost every exit status.

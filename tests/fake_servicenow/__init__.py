@@ -1,0 +1,1 @@
+"""A FAKE ServiceNow instance, for tests: Table API, Attachment API and OAuth as publicly documented. See __main__."""
