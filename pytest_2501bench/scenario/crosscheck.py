@@ -158,7 +158,7 @@ def _pattern(steps: tuple[Step, ...], rule: Json) -> Iterator[Problem]:
         compile_pattern(pattern)
     except PatternError as error:
         hint = next((hint for words, hint in _PATTERN_HINTS if words in error.reason), "")
-        yield Problem(pointer((*steps, "pattern")), f"{error}, in '{pattern}'. {hint}".rstrip())
+        yield Problem(pointer((*steps, "pattern")), f"{error}, in '{pattern}'. {hint}".rstrip(), "SC004")
 
 
 def _task_count(steps: tuple[Step, ...], rule: Json) -> Iterator[Problem]:

@@ -17,8 +17,9 @@ _SUFFIXES = {".yml", ".yaml"}
 def digests_of(scenario: Scenario, directory: Path) -> dict[str, str]:
     """Return the first 16 hexadecimal digits of SHA-256 by part.
 
-    - ``scenario``: what the agent is faced with: ticket, hosts, agents, ``bench``. Title, description and tags may be
-      reworded without a new version line, and defaults may be written out.
+    - ``scenario``: what the agent is faced with: ticket, hosts, agents, ``bench`` without ``lint`` and
+      ``depends_on``. Title, description and tags may be reworded without a new version line, and
+      defaults may be written out.
     - ``rules``: ``validation``, ``bench.outcome`` and ``bench.claims_match``.
     - ``prepare``: restore.yml, prepare.yml, inventory and support files.
     - ``validators``: validate.yml, inventory and support files.
@@ -36,6 +37,8 @@ def digests_of(scenario: Scenario, directory: Path) -> dict[str, str]:
         rules["claims_match"] = claims
     for name in ("title", "description", "tags"):
         document.pop(name, None)
+    bench.pop("lint", None)
+    bench.pop("depends_on", None)
     if not bench:
         document.pop("bench", None)
     support, playbooks = _files(directory)

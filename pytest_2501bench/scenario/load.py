@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -47,7 +48,8 @@ def load_scenario(
         text = read_text(path_to_scenario_json)
         data = parse_object(text)
     except JsonError as error:
-        raise ScenarioError(shown, error.problems) from error
+        broken = [replace(problem, code="SC001") for problem in error.problems]
+        raise ScenarioError(shown, broken) from error
     found: list[Problem] = []
     old = is_old_form(data)
     if old:
@@ -61,7 +63,10 @@ def load_scenario(
         scenario = Scenario.model_validate_json(text, strict=True)
     except ValidationError as error:
         found += problems(error, Scenario)
-    found += crosscheck(data, validators=validators, capabilities=known_capabilities)
+    found += (
+        replace(problem, code="SC003") if problem.code == "SC002" else problem
+        for problem in crosscheck(data, validators=validators, capabilities=known_capabilities)
+    )
     if isinstance(validators, Mapping):
         found += _rules_of_plugins(data, validators)
     if found or scenario is None:

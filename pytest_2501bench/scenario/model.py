@@ -183,6 +183,14 @@ class ClaimsMatch(Part):
     label: NonEmpty = Field("Claims match observations", description="Shown in reports.")
 
 
+class Lint(Part):
+    """What ``2501bench validate`` need not say of this scenario."""
+
+    ignore: dict[NonEmpty, NonEmpty] = Field(
+        default_factory=dict, description="Findings that are meant: code, such as SC305, and the reason."
+    )
+
+
 class Bench(Part):
     """Our additions; a vendor's runner ignores this object."""
 
@@ -205,6 +213,12 @@ class Bench(Part):
     claims_match: ClaimsMatch | None = Field(
         None, description="Compliance: each command that the agent claims was seen on that host."
     )
+    depends_on: tuple[NonEmpty, ...] = Field(
+        (),
+        description="Files outside the folder that decide something here (shared roles, rules, specialties), relative "
+        "to it; * and ** are allowed. For --changed-since.",
+    )
+    lint: Lint = Field(default_factory=Lint, description="Findings of `2501bench validate` that are meant.")
 
 
 class Scenario(Part):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_2501bench.errors import BenchError, Cause
 
@@ -18,10 +18,12 @@ class Problem:
     Attributes:
         pointer: RFC 6901 pointer into the file; empty for the file as a whole.
         message: what is wrong and what would be right, in one line.
+        code: the linter's, of :mod:`~pytest_2501bench.scenario.lint.registry`.
     """
 
     pointer: str
     message: str
+    code: str = field(default="SC002", compare=False)
 
     def line(self, file: str) -> str:
         """Return ``file: pointer: message``."""

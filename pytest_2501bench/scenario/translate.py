@@ -66,7 +66,8 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: tuple[Step, .
             pointer((*prefix, *steps)),
             f"unknown field '{name}'. {advice or suggestion(name, known, noun='Known here')}".rstrip(),
         )
-    return Problem(pointer((*prefix, *steps)), _message(detail, what, given, _field_name(steps, is_key=is_key)))
+    said = _message(detail, what, given, _field_name(steps, is_key=is_key))
+    return Problem(pointer((*prefix, *steps)), said, "SC007" if what in _LIMITS else "SC002")
 
 
 def _message(detail: ErrorDetails, what: str, given: object, field: str) -> str:

@@ -174,7 +174,7 @@ TARGETS = ", ".join(Where)
         (
             {"bench": {"qqq": 1}},
             "/bench/qqq: unknown field 'qqq'. Known here: timeouts, hold_seconds, packages, host_packages, requires,"
-            " outcome, claims_match.",
+            " outcome, claims_match, depends_on, lint.",
         ),
         ({"hosts": "web-01"}, "/hosts: must be a list, not a string"),
         ({"hosts": ["web-01"]}, "/hosts/0: must be an object, not a string"),
