@@ -95,10 +95,11 @@ def _statistics() -> ModuleType:
 
 def _sides(bench_dir: Path, a: str, b: str) -> tuple[tuple[ScenarioReport, ...], tuple[ScenarioReport, ...]]:
     from pytest_2501bench.analysis.sides import choose
+    from pytest_2501bench.store.aggregate import light_reports
     from pytest_2501bench.store.repository import Store
 
     with Store.open(os.environ.get("DATABASE_URL") or None, bench_dir) as store:
-        benchmarks, reports = store.benchmarks(), store.reports()
+        benchmarks, reports = store.benchmarks(), light_reports(store)
     return choose(a, benchmarks, reports), choose(b, benchmarks, reports)
 
 

@@ -14,7 +14,7 @@ def engine(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port, 0 for any.")] = 2501,
-    agent: Annotated[str, typer.Option(help="noop, oracle, command or package.module:factory.")] = "noop",
+    agent: Annotated[str, typer.Option(help="noop, oracle, command, llm or package.module:factory.")] = "noop",
     agent_command: Annotated[str | None, typer.Option(metavar="PROGRAM", help="For --agent command.")] = None,
     state_dir: Annotated[
         Path | None,

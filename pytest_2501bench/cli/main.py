@@ -9,13 +9,19 @@ import typer
 
 import pytest_2501bench
 from pytest_2501bench.cli import (
+    audit,
+    chaos,
     compare,
     engine,
+    export,
+    flush,
     hosts,
     program,
     registry,
+    report,
     sandbox,
     schema,
+    serve,
     start,
     sync,
     trend,
@@ -55,9 +61,15 @@ app.command("start", cls=start.StartCommand, options_metavar="[OPTIONS] [-- PYTE
 app.command("validate", short_help="Check scenario files without running them.")(validate.validate)
 app.command("compare", short_help="Is one side better than another?")(compare.compare)
 app.command("trend", short_help="How rates went over time.")(trend.trend)
-app.command("schema", short_help="The JSON Schema of scenario.json.")(schema.schema)
+app.command("report", short_help="All results as html pages.")(report.report)
+app.command("serve", short_help="The same, live while runs go on.")(serve.serve)
+app.command("chaos", short_help="Break a part in the middle of runs, and see what becomes of them.")(chaos.chaos)
+app.command("export", short_help="Results for other programs: JSON lines, CSV, Parquet, junit …")(export.export)
+app.command("flush", short_help="Remove stored runs, rows and evidence together.")(flush.flush)
+app.command("schema", short_help="JSON Schemas: scenario.json, reports, exports.")(schema.schema)
 app.command("sync", short_help="Bring what a crash left on disk into the database.")(sync.sync)
 app.command("engine", short_help="Run the local engine by hand.")(engine.engine)
+app.add_typer(audit.app, name="audit")
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(registry.app, name="registry")
 app.add_typer(hosts.app, name="hosts")

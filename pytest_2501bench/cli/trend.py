@@ -43,10 +43,11 @@ def trend(
     from pytest_2501bench.analysis.sides import choose
     from pytest_2501bench.analysis.trend import Course
     from pytest_2501bench.analysis.trend import trend as lines_of
+    from pytest_2501bench.store.aggregate import light_reports
     from pytest_2501bench.store.repository import Store
 
     with Store.open(os.environ.get("DATABASE_URL") or None, bench_dir) as store:
-        benchmarks, reports = store.benchmarks(), store.reports()
+        benchmarks, reports = store.benchmarks(), light_reports(store)
     lines = lines_of(reports if side is None else choose(side, benchmarks, reports), gate)
     if as_json:
         typer.echo(json.dumps([_json(line) for line in lines], indent=2, ensure_ascii=False))

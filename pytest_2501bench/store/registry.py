@@ -25,12 +25,17 @@ _IDENTITIES = (
 )
 
 
+PATIENCE = 10.0
+"""Seconds that :func:`~pytest_2501bench.store.patience.patiently` waits for a database that was there before."""
+
+
 class Registry:
     """Who and what runs may refer to. Every method raises ``database_lost`` when the database does not answer."""
 
     def __init__(self, engine: sa.Engine, target: Target) -> None:
         self.engine = engine
         self.target = target
+        self.patience = PATIENCE
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[sa.Connection]:

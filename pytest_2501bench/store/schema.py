@@ -217,3 +217,17 @@ phase_durations = sa.Table(
     sa.Column("seconds", sa.Double, nullable=False),
     sa.Column("message", sa.Text, nullable=False),
 )
+
+audit_protections = sa.Table(
+    "audit_protections",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),  # prt_…
+    sa.Column("run_id", sa.Text, nullable=False),  # no foreign key: what was protected and released outlives the run
+    sa.Column("protected_by", sa.Text, nullable=False),
+    sa.Column("protected_at", Instant, nullable=False),
+    sa.Column("document_digest", sa.Text, nullable=False),  # sha256 of the audit document
+    sa.Column("released_by", sa.Text),
+    sa.Column("released_at", Instant),
+    sa.Column("release_reason", sa.Text),
+    sa.Index(None, "run_id"),
+)

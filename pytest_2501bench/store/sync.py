@@ -21,6 +21,7 @@ from pytest_2501bench.evidence.read import read_evidence
 from pytest_2501bench.report.build import build_report, last_moment
 from pytest_2501bench.report.model import Benchmark, ScenarioReport
 from pytest_2501bench.scoring.model import GateResult, Status, Verdicts
+from pytest_2501bench.store.flush_journal import pending_folders
 from pytest_2501bench.store.repository import Store
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def sync(bench_dir: Path, store: Store, *, custom: Mapping[str, CustomValidator]
     Raises:
         BenchError: ``database_lost``; whatever is wrong with one run is a line in ``problems``.
     """
-    folders = list(runs_in(bench_dir))
+    flushed = pending_folders(bench_dir)  # their rows may be gone: importing them would undo the flush
+    folders = [folder for folder in runs_in(bench_dir) if folder.relative not in flushed]
     stored = store.stored_runs(folder.benchmark_id for folder in folders)
     known_benchmarks: set[str] = set()
     imported, incomplete, problems, running = [], [], [], []

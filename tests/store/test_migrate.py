@@ -169,4 +169,5 @@ def test_the_migrations_are_part_of_the_package() -> None:
     assert sorted(path.name for path in (folder / "versions").glob("r*.py")) == [
         "r0001_first_tables.py",
         "r0002_host_leases.py",
+        "r0003_audit_protections.py",
     ]

@@ -81,7 +81,7 @@ def test_tables_of_a_newer_version_are_refused(tmp_path: Path) -> None:
     connection.commit()
     connection.close()
     error = refusal(None, tmp_path)
-    assert "its tables are of a newer version of this plugin (revision 9999, known up to 0002)." in str(error)
+    assert "its tables are of a newer version of this plugin (revision 9999, known up to 0003)." in str(error)
 
 
 def test_a_missing_driver_says_what_to_install(tmp_path: Path) -> None:

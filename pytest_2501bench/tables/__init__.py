@@ -1,0 +1,1 @@
+"""Stored results as tables: what their rows and columns are, reading them, and writing them to files."""
