@@ -16,7 +16,7 @@ import pytest
 from pytest_2501bench.extensions import checks_of, validators_of
 from pytest_2501bench.matrix import Variant, run_name, variants
 from pytest_2501bench.state import STATE
-from pytest_2501bench.verdict import RequirementItem, items_of
+from pytest_2501bench.verdict import VerdictItem, items_of
 
 if TYPE_CHECKING:
     from pytest_2501bench.scenario.model import LoadedScenario
@@ -58,14 +58,14 @@ class ScenarioFile(pytest.Module):
         self.extra_keyword_matches.add("/".join(path.parent.parts[-2:]))
         return self
 
-    def collect(self) -> Iterator[ScenarioRun | RequirementItem]:
+    def collect(self) -> Iterator[ScenarioRun | VerdictItem]:
         """Load the scenario and yield its runs, and the verdict on them if something is required.
 
         Raises:
             CollectError: the file breaks the contract; one line per problem.
         """
         from pytest_2501bench.errors import BenchError
-        from pytest_2501bench.scenario.lint import lint
+        from pytest_2501bench.scenario.lint.examine import blocking
         from pytest_2501bench.scenario.load import load_scenario, migration_hint
 
         state = self.config.stash[STATE]
@@ -79,11 +79,8 @@ class ScenarioFile(pytest.Module):
             raise self.CollectError(exc.message) from None
         except pytest.UsageError as exc:  # two validators of one name; pytest would add a traceback
             raise self.CollectError(str(exc)) from None
-        mistakes = [
-            str(finding) for finding in lint(self.loaded, root=self.config.rootpath) if finding.severity == "error"
-        ]
-        if mistakes:
-            raise self.CollectError("\n".join(mistakes))
+        if mistakes := blocking(self.loaded, root=self.config.rootpath):
+            raise self.CollectError("\n".join(map(str, mistakes)))
         key = self.loaded.scenario.key
         first = state.keys.setdefault(key, self.nodeid)
         if first != self.nodeid:
@@ -206,7 +203,7 @@ def regroup(items: list[pytest.Item]) -> None:
 
     def place(item: pytest.Item) -> tuple[int, bool]:
         own = first[run_of(item)]
-        if not isinstance(item, RequirementItem):
+        if not isinstance(item, VerdictItem):
             return own, False
         return max(own, last.get(item.nodeid.partition("::")[0], own)), True
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_2501bench.collect import Check, ScenarioRun, regroup
+from pytest_2501bench.gathering import Results
 from pytest_2501bench.interrupt import terminated_like_interrupted
 from pytest_2501bench.preflight import check_and_begin, header_lines
-from pytest_2501bench.results import Results
 from pytest_2501bench.state import STATE
 from pytest_2501bench.wiring import ANNOUNCER, RUN, session_of
 
 if TYPE_CHECKING:
     from pytest_2501bench.scenario.model import LoadedScenario
+
+
+_UNTOUCHED = "2501bench-untouched"
 
 
 class Course:
@@ -27,6 +30,7 @@ class Course:
         self._state = config.stash[STATE]
         self._cleanup = contextlib.ExitStack()
         self._results = Results(config)
+        self._untouched = False  # --changed-since left nothing to run
         if self._state.worker:
             return
         config.pluginmanager.register(self._results, "2501bench-results")
@@ -53,24 +57,17 @@ class Course:
         return result
 
     def _select(self, session: pytest.Session, items: list[pytest.Item]) -> None:
-        wanted = self._state.settings.scenarios
-        checks = [item for item in items if isinstance(item, Check)]
         # After a collection error names may be missing that the broken files define: the error is told, not these.
-        if not wanted or session.testsfailed or not (checks or self._state.keys):
+        if session.testsfailed or not (self._state.settings.scenarios or self._state.settings.changed_since):
             return
-        from pytest_2501bench.errors import BenchError
-        from pytest_2501bench.scenario.select import select
+        from pytest_2501bench.selection import deselected
 
-        known = {item.run.loaded.scenario.key: item.run.loaded.scenario.tags for item in checks}
-        try:
-            keys = select(known.items(), ",".join(wanted))
-        except BenchError as exc:
-            raise pytest.UsageError(str(exc)) from None
-        left = [item for item in checks if item.run.loaded.scenario.key not in keys]
+        left = deselected(self._config, items)
         if left:
             gone = set(left)
             self._config.hook.pytest_deselected(items=left)
             items[:] = [item for item in items if item not in gone]
+            self._untouched = not items and self._state.settings.changed_since is not None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -118,9 +115,15 @@ class Course:
 
     # Innermost: pytest's own teardown of an interrupted run has happened then, and the summary is still to come.
     @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, object, object]:
         """Record the end of the benchmark, also when a teardown failed."""
         try:
+            if self._untouched and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+                session.exitstatus = pytest.ExitCode.OK  # a pull request that touches no scenario is no mistake
+                if self._state.worker:
+                    self._config.workeroutput[_UNTOUCHED] = True  # type: ignore[attr-defined]
+                else:
+                    self._results.write(f"--changed-since {self._state.settings.changed_since}: it touches no scenario")
             return (yield)
         finally:
             self._settle(session)
@@ -138,6 +141,11 @@ class Course:
                     run.settle()
                 except BenchError as exc:
                     self._results.write(str(exc))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Hear from an xdist worker that nothing was left to run: the controller collects nothing itself."""
+        self._untouched |= bool(getattr(node, "workeroutput", {}).get(_UNTOUCHED))
 
     def pytest_unconfigure(self) -> None:
         """Close everything, whatever happened before."""

@@ -70,6 +70,7 @@ class Cause(StrEnum):
 
     ENGINE_DIED = "engine_died"
     ENGINE_NONSENSE = "engine_nonsense"
+    MODEL_UNREACHABLE = "model_unreachable"
     SANDBOX_VANISHED = "sandbox_vanished"
     DATABASE_LOST = "database_lost"
     EVIDENCE_NOT_WRITTEN = "evidence_not_written"
@@ -128,6 +129,7 @@ TABLE: Mapping[Cause, Row] = MappingProxyType(
         # While the agent worked: not its fault, but a repetition would be a second run.
         Cause.ENGINE_DIED: _row("execute", Verdict.ERROR, BOTH, "the engine stopped answering"),
         Cause.ENGINE_NONSENSE: _row("flush execute", Verdict.ERROR, BOTH, "the engine's answer breaks its API"),
+        Cause.MODEL_UNREACHABLE: _row("execute", Verdict.ERROR, BOTH, "the agent's model could not be used"),
         Cause.SANDBOX_VANISHED: _row(_ANY, Verdict.ERROR, BOTH, "a host stopped answering"),
         Cause.DATABASE_LOST: _row(f"{_ANY} report", Verdict.ERROR, BOTH, "the database was lost during the run"),
         Cause.EVIDENCE_NOT_WRITTEN: _row(f"{_ANY} report", Verdict.ERROR, BOTH, "evidence could not be stored"),

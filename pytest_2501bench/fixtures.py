@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from pytest_2501bench.store.repository import Store
 
 
+_TOLD = pytest.StashKey[bool]()
+
+
 def _lost(error: BenchError | str) -> NoReturn:
     """Turn a failure into one line, without a traceback: in setup it is a pytest *error*."""
     # From None: pytest would show the line once more, as that of the exception which is being handled.
@@ -36,9 +39,12 @@ def _lost(error: BenchError | str) -> NoReturn:
 def _left(request: pytest.FixtureRequest, error: BenchError) -> None:
     """Tell what a teardown could not do: an error of the last item, or a line when the session was interrupted.
 
-    pytest would take a failure for its own crash then, because no item is there to have it.
+    pytest would take a failure for its own crash then, because no item is there to have it. What else cannot be done in
+    the teardown of the same run is a line, too: of two failures pytest would show the tracebacks.
     """
-    if request.session.exitstatus is not pytest.ExitCode.INTERRUPTED:
+    first = not request.node.stash.get(_TOLD, False)
+    request.node.stash[_TOLD] = True
+    if first and request.session.exitstatus is not pytest.ExitCode.INTERRUPTED:
         _lost(error)
     terminal = request.config.pluginmanager.getplugin("terminalreporter")
     if terminal is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Literal
 
-Prefix = Literal["org", "ten", "usr", "hst", "agt", "tkt", "job", "tsk", "bmk", "run", "sbx", "rul"]
+Prefix = Literal["org", "ten", "usr", "hst", "agt", "tkt", "job", "tsk", "bmk", "run", "sbx", "rul", "prt"]
 
 # Lower case, no vowels and no look-alikes: never a word, safe as a host name and as a file name on any system.
 _ALPHABET = "23456789bcdfghjkmnpqrstvwxz"

@@ -89,9 +89,34 @@ def _bastion(text: str) -> str:
     return text
 
 
+def _agent_limit(text: str) -> str:
+    from pytest_2501bench.agents.llm.limits import Limits
+
+    Limits.parse(text)
+    return text
+
+
+def _report_file(text: str) -> Path:
+    if not text or text.endswith(os.sep) or Path(text).is_dir():
+        raise ValueError("must be a file, like report.html")
+    return Path(text)
+
+
 def _mirror(text: str) -> str:
     if "@" in text.partition("://")[2].partition("/")[0]:
         raise ValueError("has a user name or password in it, which would end up in the sandboxes' package sources")
+    return text
+
+
+def _baseline(text: str) -> str:
+    if "/" in text or text.endswith(".json") or Path(text).exists():
+        raise ValueError(
+            "is no benchmark to compare with; write --fail-on-regression=BASELINE, or put the option after the paths"
+        )
+    from pytest_2501bench.analysis.sides import check_spec
+
+    if text != EARLIER:
+        check_spec(text)
     return text
 
 
@@ -103,6 +128,9 @@ def _requirements(text: str) -> tuple[str, ...]:
         raise ValueError("must be like pass-rate>=0.9")
     return found
 
+
+EARLIER: Final = "earlier"
+"""The baseline of ``--fail-on-regression`` when none is named: all earlier runs."""
 
 DATABASE_FILE: Final = "results.db"
 """The default database, in the bench directory."""
@@ -130,6 +158,7 @@ class Option:
     secret: bool = False
     switch: bool = False  # the flag takes no value
     many: bool = False  # the flag may be repeated; its values are joined with blanks
+    alone: str | None = None  # what the flag means when it is given without a value
 
 
 OPTIONS: Final[tuple[Option, ...]] = (
@@ -211,7 +240,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "BENCH_AGENT",
         None,
         "Agent of the local engine: 'oracle' plays the scenario's solve.yml (default), 'noop' does nothing, "
-        "'command' runs --agent-command. Not used when ENGINE_URL is set.",
+        "'command' runs --agent-command, 'llm' lets the model of --main-engine work. Not used when ENGINE_URL is set.",
     ),
     Option(
         "agent_command",
@@ -221,6 +250,16 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "The program that works tickets, with its arguments; implies '--agent command'.",
         "PROGRAM",
         _command,
+    ),
+    Option(
+        "agent_limit",
+        "--agent-limit",
+        "BENCH_AGENT_LIMIT",
+        None,
+        "How far '--agent llm' may go on one ticket: turns (50), tokens, cost in USD, time in seconds; no limit where "
+        "none is named, but the scenario's deadline.",
+        "turns=N,tokens=N,cost=USD,time=S",
+        _agent_limit,
     ),
     Option(
         "record",
@@ -289,6 +328,28 @@ OPTIONS: Final[tuple[Option, ...]] = (
         switch=True,
     ),
     Option(
+        "fail_on_regression",
+        "--fail-on-regression",
+        "BENCH_FAIL_ON_REGRESSION",
+        None,
+        "Single red runs decide nothing; an item 'regression' per scenario does, and fails when its runs are shown to "
+        "be worse than earlier ones of the same version key: all of them, or those of BASELINE, as in compare: last, "
+        "bmk_..., commit=abc123.",
+        "BASELINE",
+        _baseline,
+        alone=EARLIER,
+    ),
+    Option(
+        "changed_since",
+        "--changed-since",
+        "BENCH_CHANGED_SINCE",
+        None,
+        "Run only the scenarios that a change since this git revision touches: in their folder, in a template they are "
+        "made from, in a file that bench.depends_on names, in a conftest.py above them.",
+        "REVISION",
+        ini=False,
+    ),
+    Option(
         "infra_retries",
         "--infra-retries",
         "BENCH_INFRA_RETRIES",
@@ -305,6 +366,15 @@ OPTIONS: Final[tuple[Option, ...]] = (
         "Where evidence and the default database are kept, relative to the root directory.",
         "DIR",
         Path,
+    ),
+    Option(
+        "report",
+        "--bench-report",
+        "BENCH_REPORT_FILE",
+        None,
+        "Write the benchmark as one html file at the end, also when runs were lost; relative to the root directory.",
+        "FILE",
+        _report_file,
     ),
     Option(
         "mirror",
@@ -343,6 +413,7 @@ class Settings:
     gateway: str
     agent: str | None
     agent_command: tuple[str, ...] | None = field(repr=False)  # people put keys there
+    agent_limit: str | None
     record: str
     bastion: str | None
     iterations: int
@@ -352,8 +423,11 @@ class Settings:
     matrix: tuple[str, ...]
     require: tuple[str, ...]
     stop_when_decided: bool
+    fail_on_regression: str | None
+    changed_since: str | None
     infra_retries: int
     bench_dir: Path
+    report: Path | None
     mirror: str | None
     database_url: str | None = field(repr=False)
     engine_url: str | None
@@ -431,6 +505,8 @@ def add_options(parser: pytest.Parser) -> None:
                 how = {"action": "store_const", "const": "yes"}
             elif option.many:
                 how["action"] = "append"
+            elif option.alone is not None:
+                how |= {"nargs": "?", "const": option.alone}
             add(option.flag, dest=f"bench_{option.name}", default=None, help=option.help, **how)
             if option.ini:
                 parser.addini(f"bench_{option.name}", option.help, default=None)
@@ -517,7 +593,7 @@ def resolve(
                 f"--matrix {axis}={chosen} (from {sources['matrix']}): {axis} is {values[name]} already "
                 f"(from {sources[name]}). Give one of the two."
             )
-    for name in ("bench_dir", "hosts", "vm_templates_path"):
+    for name in ("bench_dir", "hosts", "report", "vm_templates_path"):
         if values[name] is not None:  # an absolute path stays what it is
             values[name] = root / values[name]
     servicenow = {

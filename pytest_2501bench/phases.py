@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pytest_2501bench.errors import BenchError, Cause, Phase, Verdict
-from pytest_2501bench.evidence.log import EvidenceLog
+from pytest_2501bench.evidence.log import EvidenceLog, read_evidence
 from pytest_2501bench.evidence.model import (
     AgentRecord,
     FailureRecord,
@@ -32,7 +32,9 @@ from pytest_2501bench.playbooks.model import PlaybookRequest, PlaybookRunner
 from pytest_2501bench.sandbox.protocol import Sandbox, SandboxProvider
 from pytest_2501bench.scenario.model import LoadedScenario
 from pytest_2501bench.scenario.resolve import DEFAULT_TEMPLATE, agent_specs, host_specs
+from pytest_2501bench.scoring.reach import own_doing
 from pytest_2501bench.store.members import add_members, remove_members
+from pytest_2501bench.store.patience import patiently
 from pytest_2501bench.store.repository import Store
 from pytest_2501bench.traces.isolation import Isolation
 
@@ -153,8 +155,9 @@ class RunPhases:
                 for agent in self.agents
             ]
         )
-        if self.store is not None:
-            add_members(self.store, sandbox if self.fresh else None, self.agents, mode=self.provider.mode)
+        if (store := self.store) is not None:
+            made = sandbox if self.fresh else None
+            patiently(store, lambda: add_members(store, made, self.agents, mode=self.provider.mode))
         self._retried(lambda: self.gateway.register(self.hosts, self.agents))
 
     def prepare(self, sandbox: Sandbox) -> None:
@@ -194,7 +197,8 @@ class RunPhases:
         """
         with self._phase(Phase.EXECUTE) as phase:
             limit = self.loaded.scenario.bench.timeouts.execute
-            reference = self._retried(lambda: self.gateway.submit(self._ticket(limit)))
+            ticket = self._ticket(limit)  # one, however often it is sent: its correlation id keeps it from being two
+            reference = self._retried(lambda: self.gateway.submit(ticket))
             deadline = time.monotonic() + limit
             try:
                 failure = self._wait(sandbox, reference, deadline)
@@ -209,6 +213,7 @@ class RunPhases:
                 self._cancel(reference)
             self._fetch(reference)
             self._still_ours(sandbox)
+            self._still_there(sandbox)
 
     def validate(self, sandbox: Sandbox) -> None:
         """Let the fix hold for as long as the scenario wants, then run validate.yml. Scoring decides what it means.
@@ -348,9 +353,9 @@ class RunPhases:
             self.playbooks.forget(sandbox.hosts)
             with _collected(problems):
                 self.gateway.unregister(self.hosts, self.agents)
-            if self.store is not None:
+            if (store := self.store) is not None:
                 with _collected(problems):
-                    remove_members(self.store, (), self.agents)
+                    patiently(store, lambda: remove_members(store, (), self.agents))
         finally:
             self.provider.destroy(sandbox)
         return problems
@@ -362,9 +367,9 @@ class RunPhases:
             self.playbooks.forget(sandbox.hosts)
             with _collected(problems):
                 self.gateway.unregister(self.hosts, self.agents)
-            if self.store is not None:
+            if (store := self.store) is not None:
                 with _collected(problems):
-                    remove_members(self.store, self.hosts, self.agents)
+                    patiently(store, lambda: remove_members(store, self.hosts, self.agents))
         finally:
             try:
                 self.provider.destroy(sandbox)
@@ -376,6 +381,15 @@ class RunPhases:
     def _still_ours(self, sandbox: Sandbox) -> None:
         """Raise ``sandbox_vanished`` if registered hosts went to another run: what was seen proves nothing."""
         if not self.fresh and (gone := self.provider.alive(sandbox)) is not None:
+            raise BenchError(Cause.SANDBOX_VANISHED, gone)
+
+    def _still_there(self, sandbox: Sandbox) -> None:
+        """Raise ``sandbox_vanished`` if a fresh host ended, unless the agent may have shut it down: that is judged."""
+        if not self.fresh or (gone := self.provider.alive(sandbox)) is None:
+            return
+        job = read_evidence(self.log.path).job
+        ran = [command for task in (job.tasks if job else None) or () for command in task.executed_commands or ()]
+        if not own_doing(ran):
             raise BenchError(Cause.SANDBOX_VANISHED, gone)
 
     def _not_prepared(self, sandbox: Sandbox, record: PlaybookRecord) -> BenchError:
@@ -412,6 +426,10 @@ class RunPhases:
             now = time.monotonic()
             if job is not None:
                 self.log.job(job, sync=job.finished)
+                if job.finished and job.cut_off:
+                    raise BenchError(Cause.ENGINE_DIED, "the engine died while the agent was at work, and cut it off")
+                if job.finished and job.model_unreachable:
+                    raise BenchError(Cause.MODEL_UNREACHABLE, job.resolution_summary or "the model could not be used")
                 broken = violation(job, allowed.allowed_agents, allowed.allowed_hosts)
                 if broken is not None:
                     return BenchError(Cause.GUARD_VIOLATED, broken)

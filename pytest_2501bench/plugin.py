@@ -116,9 +116,10 @@ def pytest_2501bench_gateways(config: pytest.Config) -> Mapping[str, Callable[[S
     own_engine = config.stash[STATE].settings.engine_url is None
 
     def runner(settings: Settings) -> Any:
-        from pytest_2501bench.gateway.runner import RunnerGateway
+        from pytest_2501bench.gateway.runner import RunnerGateway, registered_elsewhere
 
-        return RunnerGateway(settings.engine_url or "", settings.engine_api_key or "", local=own_engine)
+        ledger = None if own_engine else registered_elsewhere()
+        return RunnerGateway(settings.engine_url or "", settings.engine_api_key or "", local=own_engine, ledger=ledger)
 
     def servicenow(settings: Settings) -> Any:
         from pytest_2501bench.gateway.servicenow import ServiceNowGateway
@@ -131,7 +132,7 @@ def pytest_2501bench_gateways(config: pytest.Config) -> Mapping[str, Callable[[S
 @pytest.hookimpl(trylast=True)
 def pytest_2501bench_agents(config: pytest.Config) -> Mapping[str, str]:
     """Our agents of the local engine."""
-    return {"oracle": "oracle", "noop": "noop", "command": "command"}
+    return {"oracle": "oracle", "noop": "noop", "command": "command", "llm": "llm"}
 
 
 @pytest.hookimpl(wrapper=True)

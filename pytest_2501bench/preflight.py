@@ -42,6 +42,8 @@ def check_and_begin(config: pytest.Config, scenarios: Sequence[LoadedScenario], 
             return False
         for name in bench.begin():
             write(f"removed sandbox {name}, left behind by a session that died")
+        for name in bench.imported:
+            write(f"stored {name}, which an earlier session could not store")
     except BenchError as exc:
         raise pytest.UsageError(f"pre-flight: {str(exc).removeprefix('preflight: ')}") from None
     return True

@@ -1,176 +1,196 @@
-"""What became of the runs of a session: their lines, the summary, other plugins and a CI system are told."""
+"""Read stored results: rows with stable names, types and units, and pandas frames of them.
+
+>>> from pytest_2501bench.results import load
+>>> results = load(benchmark="last")  # doctest: +SKIP
+>>> [run.key for run in results.runs() if run.status == "failed"]  # doctest: +SKIP
+['nginx/001-broken-config']
+>>> results.to_pandas("rules").groupby("label")["status"].value_counts()  # doctest: +SKIP
+
+The columns of each table, their types and units are in ``docs/exports.md``, and in :data:`COLUMNS` for programs.
+"""
 
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from pytest_2501bench.state import STATE
-from pytest_2501bench.verdict import NAME, is_verdict
-from pytest_2501bench.wiring import session_of
+from pytest_2501bench.tables.formats import Table
 
 if TYPE_CHECKING:
-    from pytest_2501bench.report.findings import Artifacts
-    from pytest_2501bench.report.model import ScenarioReport
-    from pytest_2501bench.scoring.model import Status
-    from pytest_2501bench.session import BenchSession
+    import pandas as pd
 
-_SECTION = "2501 benchmark"
+    from pytest_2501bench.store.selection import Selection
+    from pytest_2501bench.tables.columns import Column
+    from pytest_2501bench.tables.read import Reader
+    from pytest_2501bench.tables.records import StoredBenchmark, StoredCommand, StoredPhase, StoredRule, StoredRun
+
+_Words = str | Iterable[str] | None
 
 
+@dataclass(frozen=True, slots=True)
 class Results:
-    """Registered once per session, but not in xdist workers; does nothing in projects without scenarios."""
+    """Stored results that :func:`load` chose. Each method asks the database anew, so a session's later runs appear.
 
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-        self._state = config.stash[STATE]
-        self._shown: set[str] = set()
-        self._settled: set[str] = set()
-        self._skipped: dict[str, str] = {}
-        self._required: list[tuple[str, Status, list[str]]] = []
+    Every method raises :class:`~pytest_2501bench.errors.BenchError` when the database does not answer.
+    """
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take what a run's report says; the first time it is known, show its line."""
-        note: dict[str, Any] | None = getattr(report, "bench2501", None)
-        if note is None:
-            if is_verdict(report.nodeid):
-                self._note_verdict(report)
-            return
-        if report.skipped and note["folder"] is None and isinstance(report.longrepr, tuple):
-            self._skipped[note["run"]] = report.longrepr[2].removeprefix("Skipped: ")
-        folder, settled = note["folder"], note["settled"]
-        if folder is None or folder in self._settled or (folder in self._shown and not settled):
-            return
-        from pytest_2501bench.errors import BenchError
-        from pytest_2501bench.evidence.folder import read_report
+    database: str | None
+    bench_dir: Path
+    selection: Selection
 
-        bench = session_of(self._config)
-        try:
-            scored = read_report(bench.settings.bench_dir / folder)
-            if hasattr(report, "node"):  # it ran in an xdist worker, which does not write to the database
-                bench.keep(scored)
-        except BenchError as exc:
-            self.write(str(exc))
-            return
-        self.take(scored, settled=settled)
+    def runs(self) -> list[StoredRun]:
+        """Return the runs with both verdicts, oldest first."""
+        with self._reader() as reader:
+            return list(reader.runs())
 
-    def _note_verdict(self, report: pytest.TestReport) -> None:
-        judged = [str(value) for name, value in report.user_properties if name == "requirement"]
-        if judged and (report.when == "call" or report.failed):
-            from pytest_2501bench.scoring.model import Status
+    def rules(self) -> list[StoredRule]:
+        """Return what became of every rule of every run."""
+        with self._reader() as reader:
+            return list(reader.rules())
 
-            failed = Status.FAILED if report.when == "call" else Status.ERROR
-            name = report.location[2].removesuffix(f" {NAME}")
-            self._required.append((name, Status.PASSED if report.passed else failed, judged))
+    def commands(self) -> list[StoredCommand]:
+        """Return the commands of all runs whose evidence is in the bench directory."""
+        with self._reader() as reader:
+            return list(reader.commands())
 
-    def take(self, scored: ScenarioReport, *, settled: bool) -> None:
-        """Show the run's line, unless it was shown; *settled*: nothing more will become known of it."""
-        if scored.evidence not in self._shown:
-            self._shown.add(scored.evidence)
-            self._show_run(scored)
-        if settled:
-            self._settled.add(scored.evidence)
+    def phases(self) -> list[StoredPhase]:
+        """Return the phases of all runs with their times."""
+        with self._reader() as reader:
+            return list(reader.phases())
 
-    @property
-    def settled(self) -> frozenset[str]:
-        """The folders of runs of which everything is known, relative to the bench directory."""
-        return frozenset(self._settled)
+    def benchmarks(self) -> list[StoredBenchmark]:
+        """Return the sessions."""
+        with self._reader() as reader:
+            return list(reader.benchmarks())
 
-    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
-        """Our runs have lines of their own; dots would only blur them."""
-        if getattr(report, "bench2501", None) is None or self._config.get_verbosity() > 0:
-            return None
-        if hasattr(report, "wasxfail"):
-            return "xfailed", "", "COUNTED"
-        if report.when == "call" and report.outcome in ("passed", "failed"):
-            return report.outcome, "", report.outcome.upper()
-        if report.failed:
-            return "error", "", "ERROR"
-        if report.skipped:
-            return "skipped", "", "SKIPPED"
-        return None
+    def to_pandas(self, table: str = "runs") -> pd.DataFrame:
+        """Return *table* as a frame, with the same columns and types also when it is empty.
 
-    def finish(self) -> None:
-        """Record the end of the benchmark, and tell others."""
-        bench = self._state.session
-        if bench is None or not (bench.reports or self._skipped):
-            return
-        from pytest_2501bench.errors import BenchError
+        Args:
+            table: runs, rules, commands, phases or benchmarks.
 
-        if bench.reports:
+        Raises:
+            BenchError: ``tool_missing`` (pandas), ``option_invalid`` (no such table), or as :meth:`runs`.
+        """
+        from pytest_2501bench.tables.frames import frame
+        from pytest_2501bench.tables.records import TABLES
+
+        wanted = _table(table)
+        with self._reader() as reader:
+            return frame(TABLES[wanted], reader.rows(wanted))
+
+    @contextmanager
+    def _reader(self) -> Iterator[Reader]:
+        from pytest_2501bench.store.repository import Store
+        from pytest_2501bench.store.selection import resolved
+        from pytest_2501bench.tables.read import Reader
+
+        with Store.open(self.database, self.bench_dir) as store:
+            yield Reader(store, self.bench_dir, resolved(store, self.selection))
+
+
+def load(
+    database: str | None = None,
+    *,
+    bench_dir: str | Path | None = None,
+    benchmark: _Words = None,
+    scenario: _Words = None,
+    tag: _Words = None,
+    engine: _Words = None,
+    specialty: _Words = None,
+    status: _Words = None,
+    since: str | float | datetime | timedelta | None = None,
+) -> Results:
+    """Return stored results; all conditions must hold, several values of one are alternatives.
+
+    Args:
+        database: a ``DATABASE_URL``. Default: that variable, else ``results.db`` in *bench_dir*.
+        bench_dir: where evidence is kept. Default: ``BENCH_DIR``, else ``.2501bench`` here.
+        benchmark: ``last``, ``last~1``, an id or its beginning.
+        scenario: scenario keys.
+        tag: tags of scenarios.
+        engine: main or secondary engine.
+        specialty: the specialty that was asked for.
+        status: ``passed``, ``failed``, ``error``.
+        since: runs that began then or later: a datetime (without zone: UTC), Unix seconds, an age (timedelta,
+            ``7d``) or a date (``2026-11-24``).
+
+    Raises:
+        BenchError: no results are there, or a name is not known; one line.
+    """
+    from pytest_2501bench.errors import BenchError, Cause
+    from pytest_2501bench.options import DATABASE_FILE
+    from pytest_2501bench.scoring.model import Status
+    from pytest_2501bench.store.selection import Selection
+
+    url = database or os.environ.get("DATABASE_URL") or None
+    folder = Path(bench_dir or os.environ.get("BENCH_DIR") or ".2501bench")
+    if url is None and not (folder / DATABASE_FILE).is_file():  # opening would make an empty one
+        what = f"{folder / DATABASE_FILE}: no results are here."
+        raise BenchError(Cause.OPTION_INVALID, what, remedy="Name the bench directory, or set DATABASE_URL.")
+    statuses = _tuple(status)
+    for each in statuses:
+        if each not in set(Status):
+            raise BenchError(Cause.OPTION_INVALID, f"status '{each}': must be one of {', '.join(Status)}.")
+    chosen = Selection(
+        benchmarks=_tuple(benchmark),
+        scenarios=_tuple(scenario),
+        tags=_tuple(tag),
+        engines=_tuple(engine),
+        specialties=_tuple(specialty),
+        statuses=statuses,
+        since=_since(since),
+    )
+    results = Results(url, folder, chosen)
+    with results._reader():  # a wrong name is told here, and not by the first question
+        return results
+
+
+def _tuple(words: _Words) -> tuple[str, ...]:
+    return () if words is None else (words,) if isinstance(words, str) else tuple(words)
+
+
+def _since(value: str | float | datetime | timedelta | None) -> float | None:
+    from pytest_2501bench.errors import BenchError, Cause
+    from pytest_2501bench.tables.moments import moment
+
+    match value:
+        case datetime():
+            return moment(value.isoformat(), 0)
+        case timedelta():
+            return time.time() - value.total_seconds()
+        case str():
             try:
-                bench.end()
-            except BenchError as exc:
-                self.write(str(exc))
-        self._publish(bench)
+                return moment(value, time.time())
+            except ValueError as error:
+                raise BenchError(Cause.OPTION_INVALID, f"since: {error}") from None
+    return value
 
-    def _publish(self, bench: BenchSession) -> None:
-        """Hand all runs to other plugins and to a CI system; here, because there may be no terminal summary."""
-        reports = list(bench.reports.values())
-        self._config.hook.pytest_2501bench_report(config=self._config, benchmark=bench.benchmark, reports=reports)
-        target = os.environ.get("GITHUB_STEP_SUMMARY")
-        if target:
-            from pytest_2501bench.report.markdown import append_step_summary, summary_markdown
 
-            skipped = list(self._skipped.items())
-            text = summary_markdown(reports, bench.benchmark, self._artifacts(bench), skipped=skipped)
-            try:
-                append_step_summary(Path(target), text)
-            except OSError as exc:
-                self.write(f"GITHUB_STEP_SUMMARY {target}: cannot be written: {exc.strerror or exc}")
+def _table(name: str) -> Table:
+    try:
+        return Table(name)
+    except ValueError:
+        from pytest_2501bench.errors import BenchError, Cause
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Show the table, every red gate, every loss, and where everything is."""
-        bench = self._state.session
-        if bench is None or not (bench.reports or self._skipped):
-            return
-        from pytest_2501bench.report.lines import write_lines
-        from pytest_2501bench.report.terminal import required_lines, summary
+        raise BenchError(Cause.OPTION_INVALID, f"table '{name}': must be one of {', '.join(Table)}.") from None
 
-        reports = list(bench.reports.values())
-        artifacts = self._artifacts(bench)
-        terminalreporter.section(_SECTION)
-        width = terminalreporter._tw.fullwidth
-        lines = summary(reports, bench.benchmark, artifacts, skipped=list(self._skipped.items()), width=width)
-        lines += required_lines(self._required, width)
-        write_lines(terminalreporter._tw, lines)
 
-    def _show_run(self, scored: ScenarioReport) -> None:
-        from pytest_2501bench.report.lines import write_lines
-        from pytest_2501bench.report.terminal import run_line
+def __getattr__(name: str) -> Any:
+    if name == "COLUMNS":  # computed on demand, so that importing this module costs nothing
+        from pytest_2501bench.tables.columns import columns
+        from pytest_2501bench.tables.records import TABLES
 
-        terminal = self._terminal()
-        if terminal is not None:
-            terminal.ensure_newline()
-            write_lines(terminal._tw, run_line(scored, width=terminal._tw.fullwidth))
+        return {table.value: columns(row) for table, row in TABLES.items()}
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    def _artifacts(self, bench: BenchSession) -> Artifacts:
-        from pytest_2501bench.options import DATABASE_FILE
-        from pytest_2501bench.report.findings import Artifacts
-        from pytest_2501bench.scenario.old_form import shown_path
 
-        option = self._config.option
-        here, bench_dir = self._config.invocation_params.dir, bench.settings.bench_dir
-        default = bench.settings.database_url is None
-        return Artifacts(
-            bench_dir=shown_path(bench_dir, here),
-            database=shown_path(bench_dir / DATABASE_FILE, here) if default else bench.store.target.shown,
-            junit=getattr(option, "xmlpath", None),
-            html=getattr(option, "htmlpath", None),
-            markdown=os.environ.get("GITHUB_STEP_SUMMARY"),
-        )
-
-    def _terminal(self) -> Any:
-        return self._config.pluginmanager.getplugin("terminalreporter")
-
-    def write(self, line: str) -> None:
-        """Show *line* on the terminal, if there is one."""
-        terminal = self._terminal()
-        if terminal is not None:
-            if terminal._tw.width_of_current_line:  # ensure_newline() does not know of a percentage at the line's end
-                terminal._tw.line()
-            terminal.write_line(line)
+if TYPE_CHECKING:
+    COLUMNS: dict[str, tuple[Column, ...]]
+    """Table → its columns with kind, unit and meaning."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import getpass
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,11 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_2501bench.engine.process import Endpoint, LocalEngine
+from pytest_2501bench.engine.revival import Revival
 from pytest_2501bench.errors import BenchError, Cause
 from pytest_2501bench.evidence.folder import benchmark_dir, write_benchmark
 from pytest_2501bench.evidence.log import EvidenceLog
 from pytest_2501bench.gateway.protocol import Gateway
-from pytest_2501bench.options import Settings
+from pytest_2501bench.options import EARLIER, Settings
 from pytest_2501bench.playbooks.control import sweep
 from pytest_2501bench.playbooks.run import AnsibleRunner
 from pytest_2501bench.playbooks.yaml_check import yaml_problem
@@ -34,7 +36,9 @@ from pytest_2501bench.scenario.model import LoadedScenario
 from pytest_2501bench.scenario.resolve import DEFAULT_TEMPLATE, form_obstacle, host_specs
 from pytest_2501bench.scenario.rule_type import RuleType
 from pytest_2501bench.scoring.rules import CustomValidator
+from pytest_2501bench.store.patience import patiently
 from pytest_2501bench.store.repository import Store
+from pytest_2501bench.store.unstored import clear, import_left, mark
 
 if TYPE_CHECKING:
     from pytest_2501bench.bastion.place import Place
@@ -59,6 +63,12 @@ class BenchSession:
     def __post_init__(self) -> None:
         self._open: list[Callable[[], None]] = []
         self._engine: LocalEngine | None = None
+        self._revival: Revival | None = None
+        self._unstored: set[str] = set()  # run ids
+        self.baseline: tuple[ScenarioReport, ...] | None = None
+        """The runs that ``--fail-on-regression=BASELINE`` names; None: all earlier ones."""
+        self.imported: tuple[str, ...] = ()
+        """Runs that an earlier session could not store, and that are in the database now."""
         self.benchmark = Benchmark(
             id=self.benchmark_id,
             started_at=time.time(),
@@ -125,7 +135,21 @@ class BenchSession:
             return shared
         self.start_engine()
         assert self._engine is not None
-        return self._engine.wait_ready()
+        endpoint = self._engine.wait_ready()
+        self._revival = Revival(self._engine)
+        self._revival.start()
+        self._open.append(self._revival.stop)
+        return endpoint
+
+    @property
+    def engine_pid(self) -> int | None:
+        """Process id of the local engine that this session started, or None."""
+        return self._engine.pid if self._engine is not None else None
+
+    @property
+    def engine_restarts(self) -> int:
+        """How often the local engine died and was started again."""
+        return self._revival.count if self._revival is not None else 0
 
     @cached_property
     def ram(self) -> RamPool:
@@ -193,6 +217,7 @@ class BenchSession:
                 self.settings.agent_command if self.settings.agent == "command" else None,
                 self._engine_directory,
                 intake=self._intake(),
+                variables={"BENCH_AGENT_LIMIT": self.settings.agent_limit} if self.settings.agent_limit else None,
             )
             self._open.append(self._engine.stop)
             self._engine.start_async()
@@ -226,6 +251,7 @@ class BenchSession:
             BenchError: the first thing that is wrong; nothing may run.
         """
         self._make_bench_dir()
+        self._check_report_file()
         self.playbooks.preflight()  # first: an engine below us uses the Ansible that this begins to warm up
         self.start_engine()  # it gets ready while the rest is looked at
         yield "ansible", self.benchmark.versions.get("ansible-core", "?")
@@ -234,6 +260,7 @@ class BenchSession:
         sources = {name.upper(): self._place_of(name) for name in ("org_id", "tenant_id", "user_id")}
         store.check_identity(self.settings.org_id, self.settings.tenant_id, self.settings.user_id, sources=sources)
         yield "database", store.target.shown
+        self._check_baseline()
         obstacles = self.provider.preflight()
         if obstacles:
             first, *others = obstacles
@@ -247,6 +274,17 @@ class BenchSession:
         self.gateway.preflight()
         yield "gateway", self._gateway_words()
 
+    def _check_baseline(self) -> None:
+        spec = self.settings.fail_on_regression
+        if spec in (None, EARLIER):
+            return
+        from pytest_2501bench.analysis.sides import choose
+
+        try:
+            self.baseline = choose(str(spec), self.store.benchmarks(), self.store.reports())
+        except BenchError as exc:
+            raise BenchError(exc.cause, f"--fail-on-regression: {exc.message}") from None
+
     def _make_bench_dir(self) -> None:
         folder = self.settings.bench_dir
         try:
@@ -259,6 +297,35 @@ class BenchSession:
                 f"{where} {folder}: cannot be made: {exc.strerror}.",
                 remedy="It must be a folder that you may write to.",
             ) from None
+
+    def _check_report_file(self) -> None:
+        # Now, because at the end it would be too late to name another one.
+        file = self.settings.report
+        if file is None:
+            return
+        obstacle = "" if not file.is_dir() else "is a folder"
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            obstacle = f"{file.parent} cannot be made: {exc.strerror}"
+        if not obstacle and not os.access(file.parent, os.W_OK | os.X_OK):
+            obstacle = f"{file.parent} cannot be written to"
+        if obstacle:
+            source = self.settings.sources.get("report", "--bench-report")
+            raise BenchError(Cause.OPTION_INVALID, f"{source} {file}: {obstacle}.", remedy="Name another file.")
+
+    def write_report(self) -> str:
+        """Write what ``--bench-report`` asks for. Returns why that was not possible; empty when all is well."""
+        file = self.settings.report
+        if file is None:
+            return ""
+        from pytest_2501bench.webreport.session_file import write_session_file
+
+        try:
+            write_session_file(self.store, self.settings.bench_dir, self.benchmark, file)
+        except BenchError as exc:
+            return f"--bench-report {file}: not written: {exc}"
+        return ""
 
     def _place_of(self, name: str) -> str:
         """Return "the environment" or the env file's path: where a setting without an option came from."""
@@ -306,27 +373,39 @@ class BenchSession:
         return needed_gb(self.provider, host_specs(loaded, fresh))
 
     def begin(self) -> list[str]:
-        """Remove what dead sessions left, and record the benchmark; return what was removed. Not in a worker."""
+        """Remove what dead sessions left, store what they could not, and record the benchmark. Not in a worker.
+
+        Returns:
+            What was removed.
+        """
         removed = self.provider.reap()
         with contextlib.suppress(OSError):
             self.ram.taken_gb()  # sweeps what dead sessions held
         sweep()
         write_benchmark(self.settings.bench_dir, self.benchmark)
         self.store.save_benchmark(self.benchmark)
+        mark(self.settings.bench_dir, self.benchmark_id)
+        self.imported = import_left(self.settings.bench_dir, self.store, self.custom)
         return removed
 
     def keep(self, report: ScenarioReport) -> None:
         """Take a run's report; the controller stores it. A report that comes again replaces the first."""
         self.reports[report.run_id] = report
         if not self.worker:
-            self.store.save_report(report)
+            self._unstored.add(report.run_id)
+            patiently(self.store, lambda: self.store.save_report(report))
+            self._unstored.discard(report.run_id)
 
     def end(self) -> None:
         """Record when the benchmark ended."""
         self.benchmark = self.benchmark.model_copy(update={"finished_at": time.time()})
         if not self.worker:
             write_benchmark(self.settings.bench_dir, self.benchmark)
-            self.store.save_benchmark(self.benchmark)
+            patiently(self.store, lambda: self.store.save_benchmark(self.benchmark))
+            for run_id in sorted(self._unstored):  # while the database was away
+                self.store.save_report(self.reports[run_id])
+            self._unstored.clear()
+            clear(self.settings.bench_dir, self.benchmark_id)
 
     def close(self) -> None:
         """End what was opened, the last first; harmless when repeated."""

@@ -1,4 +1,7 @@
-"""The item ``…/scenario.json::verdict``: what all runs of a scenario say together about ``--require``."""
+"""The items ``…/scenario.json::verdict`` and ``::regression``: what all runs of a scenario say together.
+
+The first about ``--require``, the second about ``--fail-on-regression``.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +15,27 @@ from pytest_2501bench.matrix import MARK, Variant, variant_of
 from pytest_2501bench.state import STATE
 
 if TYPE_CHECKING:
+    from pytest_2501bench.analysis.regression import Regression
     from pytest_2501bench.report.model import ScenarioReport
     from pytest_2501bench.requirements import Judgement
     from pytest_2501bench.scenario.model import LoadedScenario
     from pytest_2501bench.statistics.repetition import Requirement
 
 NAME = "verdict"
+REGRESSION = "regression"
+REQUIREMENT = "requirement"
+"""The junit property of the first; that of the second is called like the item."""
+_TOLD = {"passed": "passed", "failed": "failed", "error": "error"}  # scoring's words, pytest's words
 
 
 def is_verdict(nodeid: str) -> bool:
-    """Say by its id whether an item is the verdict on a scenario."""
+    """Say by its id whether an item is a verdict on a scenario."""
     file, _, name = nodeid.partition("::")
-    return file.endswith("scenario.json") and name.partition(MARK)[0] == NAME
+    return file.endswith("scenario.json") and name.partition(MARK)[0] in (NAME, REGRESSION)
 
 
-class RequirementItem(pytest.Item):
-    """Passes if the runs of its scenario and variant, in this session, reach what is required."""
+class VerdictItem(pytest.Item):
+    """Passes if the runs of its scenario and variant, in this session, are together what was asked for."""
 
     loaded: LoadedScenario
     variant: Variant
@@ -35,10 +43,12 @@ class RequirementItem(pytest.Item):
     _text: str = ""
 
     @classmethod
-    def from_parent(cls, parent: Any, *, loaded: LoadedScenario, variant: Variant, **kw: Any) -> RequirementItem:  # type: ignore[override]
+    def from_parent(  # type: ignore[override]
+        cls, parent: Any, *, name: str, loaded: LoadedScenario, variant: Variant, **kw: Any
+    ) -> VerdictItem:
         """Make the node, one per variant."""
-        name = NAME + (f"{MARK}{variant.name}" if variant.name else "")
-        self: RequirementItem = super().from_parent(parent, name=name, **kw)
+        name += f"{MARK}{variant.name}" if variant.name else ""
+        self: VerdictItem = super().from_parent(parent, name=name, **kw)
         self.loaded = loaded
         self.variant = variant
         self.extra_keyword_matches.update((loaded.scenario.key, *loaded.scenario.tags))
@@ -51,7 +61,7 @@ class RequirementItem(pytest.Item):
         bench = self.config.stash[STATE].session
         reports = list(bench.reports.values()) if bench is not None else []
         self._outcome, self._text, judged = outcome(self.config, self.nodeid, self.loaded, reports)
-        self.user_properties.extend(properties(judged))
+        self.user_properties.extend(properties(self.nodeid, judged))
         if self._outcome == "skipped":
             pytest.skip(self._text)
         if self._outcome == "error":
@@ -77,11 +87,14 @@ def required(config: pytest.Config, loaded: LoadedScenario) -> tuple[Requirement
     return applying(parse_all(asked), loaded.scenario.key, loaded.scenario.tags)
 
 
-def items_of(file: Any, loaded: LoadedScenario, variants: Iterable[Variant]) -> Iterator[RequirementItem]:
-    """Yield the verdicts on one scenario; none if nothing is required of it."""
-    if required(file.config, loaded):
+def items_of(file: Any, loaded: LoadedScenario, variants: Sequence[Variant]) -> Iterator[VerdictItem]:
+    """Yield the verdicts on one scenario; none if nothing is asked of its runs together."""
+    names = [NAME] if required(file.config, loaded) else []
+    if file.config.stash[STATE].settings.fail_on_regression is not None:
+        names.append(REGRESSION)
+    for name in names:
         for variant in variants:
-            yield RequirementItem.from_parent(file, loaded=loaded, variant=variant)
+            yield VerdictItem.from_parent(file, name=name, loaded=loaded, variant=variant)
 
 
 def runs_of(nodeid: str, key: str, reports: Iterable[ScenarioReport]) -> list[ScenarioReport]:
@@ -92,7 +105,7 @@ def runs_of(nodeid: str, key: str, reports: Iterable[ScenarioReport]) -> list[Sc
 
 def outcome(
     config: pytest.Config, nodeid: str, loaded: LoadedScenario, reports: Iterable[ScenarioReport]
-) -> tuple[str, str, Sequence[Judgement]]:
+) -> tuple[str, str, Sequence[Judgement | Regression]]:
     """Return ``passed``, ``failed``, ``error`` or ``skipped``, why, and the single judgements."""
     from pytest_2501bench.requirements import judgements, overall
     from pytest_2501bench.scoring.model import Status
@@ -100,22 +113,50 @@ def outcome(
     runs = runs_of(nodeid, loaded.scenario.key, reports)
     if not runs:
         return "skipped", "no run of this scenario was made in this session", ()
+    if kind_of(nodeid) == REGRESSION:
+        found = _regression(config, runs)
+        return _TOLD[found.status], str(found), (found,)
     judged = judgements(required(config, loaded), runs)
     status = overall(judged)
-    told = {Status.PASSED: "passed", Status.FAILED: "failed", Status.ERROR: "error"}
     text = "\n".join(str(each) for each in judged)
     if status is Status.ERROR:
         text += "\nInconclusive: too many runs have no verdict (at least 90 % must), or there are fewer than asked for."
-    return told[status], text, judged
+    return _TOLD[status], text, judged
 
 
-def properties(judged: Iterable[Judgement]) -> list[tuple[str, object]]:
+def _regression(config: pytest.Config, runs: Sequence[ScenarioReport]) -> Regression:
+    from pytest_2501bench.analysis.regression import regression
+    from pytest_2501bench.store.rows import version_digest
+    from pytest_2501bench.wiring import session_of
+
+    bench = session_of(config)
+    if bench.baseline is not None:
+        return regression(runs, (report for report in bench.baseline if report.key == runs[0].key))
+    digest = version_digest(runs[0].version_key)
+    earlier = _before(bench.benchmark_id, bench.store.reports(key=runs[0].key, version_digest=digest))
+    # All of the scenario's runs only where they are needed, to say what has changed.
+    return regression(runs, earlier or _before(bench.benchmark_id, bench.store.reports(key=runs[0].key)))
+
+
+def _before(benchmark_id: str, reports: Iterable[ScenarioReport]) -> list[ScenarioReport]:
+    return [report for report in reports if report.benchmark_id != benchmark_id]
+
+
+def kind_of(nodeid: str) -> str:
+    """Return the name of a verdict without its variant."""
+    return nodeid.partition("::")[2].partition(MARK)[0]
+
+
+def properties(nodeid: str, judged: Iterable[Judgement | Regression]) -> list[tuple[str, object]]:
     """Return junit properties."""
-    return [("requirement", str(each)) for each in judged]
+    name = REGRESSION if kind_of(nodeid) == REGRESSION else REQUIREMENT
+    return [(name, str(each)) for each in judged]
 
 
 def counted(config: pytest.Config, loaded: LoadedScenario, gate: str) -> bool:
     """Say whether a single result of *gate* counts in a verdict, and so does not fail the session by itself."""
+    if config.stash[STATE].settings.fail_on_regression is not None:
+        return True
     asked = required(config, loaded)
     if not asked:
         return False
@@ -130,6 +171,8 @@ def nothing_left_to_decide(config: pytest.Config, loaded: LoadedScenario, varian
     asked = required(config, loaded)
     if not asked or not state.settings.stop_when_decided or state.session is None:
         return None
+    if state.settings.fail_on_regression is not None:
+        return None  # every run counts in that
     from pytest_2501bench.evidence.folder import read_report, runs_in_benchmark
     from pytest_2501bench.requirements import settled_early
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,6 +44,30 @@ def check_choices(config: pytest.Config, *, defaults: bool = True) -> None:
                 check_agent_command(settings.agent_command)
             except BenchError as exc:
                 raise pytest.UsageError(str(exc)) from None
+        if settings.agent == "llm" and settings.engine_url is None:
+            check_llm(config)
+
+
+def check_llm(config: pytest.Config) -> None:
+    """Check that the models of ``--agent llm`` can be asked, as far as that can be known without asking.
+
+    Raises:
+        pytest.UsageError: no model, a name without an address, no key, no client library, no price for a cost limit.
+    """
+    from pytest_2501bench.agents.llm.endpoint import check_models
+    from pytest_2501bench.agents.llm.limits import Limits
+    from pytest_2501bench.errors import BenchError
+
+    settings = config.stash[STATE].settings
+    named = {"main-engine": [settings.main_engine], "secondary-engine": [settings.secondary_engine]}
+    for axis, _, values in (word.partition("=") for word in settings.matrix):
+        named[axis] = list(values.split(","))
+    main, secondary = ([name for name in named[axis] if name] for axis in ("main-engine", "secondary-engine"))
+    limits = Limits.parse(settings.agent_limit) if settings.agent_limit else Limits()
+    try:
+        check_models(main, secondary, limits, os.environ, option=settings.sources["agent"])
+    except BenchError as exc:
+        raise pytest.UsageError(str(exc)) from None
 
 
 def session_of(config: pytest.Config) -> BenchSession:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pytest_2501bench.agents.ansible_report import said, summary_of, task_names
 from pytest_2501bench.agents.protocol import Assignment, Journal, Outcome
+from pytest_2501bench.bastion.shelf import note_unreached, recordings_of
 from pytest_2501bench.errors import BenchError, Cause, Phase
 from pytest_2501bench.evidence.model import PlaybookRecord, PlaybookStatus, ResolutionStatus
 from pytest_2501bench.playbooks.model import PlaybookRequest
@@ -61,6 +62,10 @@ class OracleAgent:
             log.plan(plan or f"Play {playbook.name}.")
             log.commands(())
         record, output = await self._play(assignment, playbook)
+        if record.status is PlaybookStatus.UNREACHABLE:
+            for host, folder in recordings_of(assignment).items():
+                if host in record.message:
+                    note_unreached(folder)
         return self._outcome(assignment, journal, record, output)
 
     def close(self) -> None:

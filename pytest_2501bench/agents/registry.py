@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pytest_2501bench.agents.protocol import Agent
 from pytest_2501bench.errors import BenchError, Cause
 
-BUILT_IN = ("command", "noop", "oracle")
+BUILT_IN = ("command", "llm", "noop", "oracle")
 
 
 def make_agent(name: str, command: Sequence[str] | None = None) -> Agent:
@@ -34,6 +34,10 @@ def make_agent(name: str, command: Sequence[str] | None = None) -> Agent:
         from pytest_2501bench.agents.command import CommandAgent
 
         return CommandAgent(command)
+    if name == "llm":
+        from pytest_2501bench.agents.llm.agent import LlmAgent
+
+        return LlmAgent()
     if ":" in name:
         return _imported(name)
     near = difflib.get_close_matches(name, BUILT_IN, n=1)

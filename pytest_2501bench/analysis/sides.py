@@ -20,6 +20,21 @@ GRAMMAR: Final = (
 )
 
 
+def check_spec(spec: str) -> None:
+    """Raise ValueError unless *spec* is one; whether there are such runs is not asked."""
+    for word in (part.strip() for part in spec.split(",")):
+        name, equals, _ = word.partition("=")
+        try:
+            if equals:
+                _check_name(spec, name)
+            elif not word:
+                raise _wrong(spec, "names nothing")
+            elif word.startswith("last~") and not word[5:].isdigit():
+                raise _wrong(spec, f"'{word[5:]}' is no number of benchmarks to go back")
+        except BenchError as error:
+            raise ValueError(error.message.partition(": ")[2].removesuffix(".")) from None
+
+
 def choose(spec: str, benchmarks: Sequence[Benchmark], reports: Iterable[ScenarioReport]) -> tuple[ScenarioReport, ...]:
     """Return the runs that *spec* means, in their order.
 
@@ -68,11 +83,15 @@ def _benchmark(spec: str, word: str, benchmarks: Sequence[Benchmark]) -> Benchma
     return found[0]
 
 
-def _condition(spec: str, name: str, value: str, benchmarks: Sequence[Benchmark]) -> Callable[[ScenarioReport], bool]:
+def _check_name(spec: str, name: str) -> None:
     if name not in FIELDS:
         near = difflib.get_close_matches(name.replace("_", "-"), FIELDS, 1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         raise _wrong(spec, f"'{name}' is nothing to choose by{hint}")
+
+
+def _condition(spec: str, name: str, value: str, benchmarks: Sequence[Benchmark]) -> Callable[[ScenarioReport], bool]:
+    _check_name(spec, name)
     if name == "tag":
         return lambda report: value in report.tags
     if name == "commit":

@@ -54,6 +54,7 @@ class RecordedGateway:
         self._way: GuardedWay | None = None
         self._names: dict[str, str] = {}  # host_id → host_name
         self._recordings: tuple[Recording, ...] = ()
+        self._unreached: tuple[str, ...] = ()
 
     def preflight(self) -> None:
         """Raise if tickets cannot be submitted."""
@@ -157,3 +158,7 @@ class RecordedGateway:
         if found != self._recordings:
             self._recordings = found
             self._log.recordings(found)
+        unreached = shelf.unreached(self._log.run_dir, tuple(self._names.values()))
+        if unreached != self._unreached:
+            self._unreached = unreached
+            self._log.unreached(unreached)

@@ -18,8 +18,10 @@ import asyncssh
 
 from pytest_2501bench.bastion.command_log import CommandLog
 from pytest_2501bench.bastion.door import LOOPBACK, Door
+from pytest_2501bench.bastion.reach import Reach
 from pytest_2501bench.bastion.redaction import Redaction
 from pytest_2501bench.bastion.relay import FromAgent
+from pytest_2501bench.bastion.shelf import note_unreached
 from pytest_2501bench.bastion.upstream import connect
 from pytest_2501bench.evidence.model import Command
 from pytest_2501bench.sandbox.protocol import Host
@@ -58,6 +60,8 @@ class Recorder:
             )
             for name in self._hosts
         }
+        self._recordings = dict(recordings or {})
+        self._reach = Reach(self._unreached)
         self._address = address
         self._ports = tuple(ports)
         self._listeners: list[asyncssh.SSHAcceptor] = []
@@ -99,6 +103,7 @@ class Recorder:
         """Cut all connections; commands that still run keep an unknown status. Harmless when repeated."""
         for listener in self._listeners:
             listener.close()
+        await self._reach.settle()
         for connection in tuple(self._connections):
             connection.abort()
         for log in self._logs.values():
@@ -119,8 +124,9 @@ class Recorder:
                         host,
                         self._client_key.convert_to_public(),
                         self._logs[host.host_name],
-                        self._connections,
-                        self.visited,
+                        register=self._connections,
+                        visited=self.visited,
+                        reach=self._reach,
                     ),
                     server_host_keys=[key],
                     encoding=None,
@@ -141,18 +147,31 @@ class Recorder:
         public = key.export_public_key("openssh").decode().strip()
         return Door(host.host_name, host.ssh.user, listener.get_port(), public, self._address)
 
+    def _unreached(self, host_name: str) -> None:
+        if host_name in self._recordings:
+            note_unreached(self._recordings[host_name])
+
 
 class _FrontDoor(asyncssh.SSHServer):
     """One connection of the agent, with its own connection to the host: a real one would not be shared either."""
 
     def __init__(
-        self, host: Host, client_key: asyncssh.SSHKey, log: CommandLog, register: set[_FrontDoor], visited: set[str]
+        self,
+        host: Host,
+        client_key: asyncssh.SSHKey,
+        log: CommandLog,
+        *,
+        register: set[_FrontDoor],
+        visited: set[str],
+        reach: Reach,
     ) -> None:
         self._host = host
         self._client_key = client_key
         self._log = log
         self._register = register
         self._visited = visited
+        self._reach = reach
+        self._watch: asyncio.Task[None] | None = None
         self._connection: asyncssh.SSHServerConnection | None = None
         self._upstream: asyncio.Task[asyncssh.SSHClientConnection] | None = None
 
@@ -178,7 +197,20 @@ class _FrontDoor(asyncssh.SSHServer):
         self._visited.add(self._host.host_name)
         self._upstream = asyncio.create_task(connect(self._host.ssh, self._host.host_name))
         # Its failure is told to each session; a connection without sessions must not warn about it.
-        self._upstream.add_done_callback(lambda task: task.cancelled() or task.exception())
+        self._upstream.add_done_callback(self._reached)
+
+    def _reached(self, task: asyncio.Task[asyncssh.SSHClientConnection]) -> None:
+        if task.cancelled():
+            return
+        if task.exception() is not None:
+            self._reach.refused(self._host)
+        else:
+            self._watch = asyncio.create_task(self._see_lost(task.result()))
+
+    async def _see_lost(self, connection: asyncssh.SSHClientConnection) -> None:
+        await connection.wait_closed()
+        if self in self._register:  # else the agent hung up, and we did then
+            self._reach.hung_up(self._host)
 
     def session_requested(self) -> FromAgent:
         """Relay a session. Port, agent and X11 forwarding are refused by default."""

@@ -14,6 +14,11 @@ from pytest_2501bench.bastion.cast import SUFFIX, recordings_in
 from pytest_2501bench.evidence.model import Recording
 
 FOLDER = "recordings"
+MESSAGES = "messages.jsonl"
+"""Beside the recordings of a ticket's first host: what the agent and its models said to each other."""
+
+UNREACHED = "unreached"
+"""Beside a host's recordings: it could not be reached, or was lost, while an agent wanted it."""
 
 
 def recordings_of(assignment: Assignment) -> dict[str, Path]:
@@ -34,6 +39,13 @@ def fetch(engine_directory: Path, run_directory: Path, hosts: Mapping[str, str])
                 name = target / f"{number:04d}{SUFFIX}"
                 number += 1
             path.rename(name)
+        if (source / MESSAGES).exists():
+            with (run_directory / MESSAGES).open("ab") as all_messages:
+                all_messages.write((source / MESSAGES).read_bytes())
+            (source / MESSAGES).unlink()
+        if (source / UNREACHED).exists():
+            note_unreached(target)
+            (source / UNREACHED).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             source.rmdir()
 
@@ -45,3 +57,15 @@ def found(run_directory: Path, host_names: tuple[str, ...]) -> tuple[Recording, 
         for host_name in host_names
         for recording in recordings_in(run_directory / FOLDER / host_name, host_name, run_directory)
     )
+
+
+def note_unreached(folder: Path) -> None:
+    """Note that the host whose recordings are in *folder* could not be reached."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / UNREACHED).touch()
+
+
+def unreached(run_directory: Path, host_names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the hosts of which :func:`note_unreached` was told."""
+    return tuple(name for name in host_names if (run_directory / FOLDER / name / UNREACHED).exists())

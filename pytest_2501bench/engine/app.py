@@ -16,7 +16,7 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pytest_2501bench import __version__
-from pytest_2501bench.engine import agent_routes, host_routes, rule_routes, ticket_routes
+from pytest_2501bench.engine import agent_routes, host_routes, intake_routes, rule_routes, ticket_routes
 from pytest_2501bench.engine.desk import Desk
 from pytest_2501bench.engine.durable import Durable
 from pytest_2501bench.engine.state import NotDurableError
@@ -33,7 +33,8 @@ Turns a ticket into a job, gives its tasks to an agent, and keeps the record of 
 
 Every request but `GET /health` carries `Authorization: Bearer <key>`. A refused request is answered with
 `{"detail": "one line"}`. Every request here can be repeated without harm, except `POST /agents` without an `agent_id`,
-`POST /operational-rules` without a `rule_id`, `POST /agents/{agent_id}/tasks` and `POST /tickets/{ticket_id}/comments`.
+`POST /operational-rules` without a `rule_id`, `POST /tickets/{ticket_id}/comments` without a `comment_id`, and
+`POST /agents/{agent_id}/tasks`.
 What was answered outlives a crash of the engine. Times are Unix seconds, durations seconds.
 """
 
@@ -116,8 +117,8 @@ async def _broken(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": "the engine failed on this request; see its log"}, status_code=500)
 
 
-def create_app(desk: Desk, key: str) -> FastAPI:
-    """Return the application that serves *desk* to whoever has *key*."""
+def create_app(desk: Desk, key: str, intake: intake_routes.Expecting | None = None) -> FastAPI:
+    """Return the application that serves *desk*, and announcements to *intake*, to whoever has *key*."""
     problems: dict[int | str, dict[str, Any]] = {
         400: {"model": Problem, "description": "The body is no JSON."},
         401: {"model": Problem, "description": "Missing or wrong key."},
@@ -147,6 +148,9 @@ def create_app(desk: Desk, key: str) -> FastAPI:
         """Say that the engine is up, and which API it speaks. Needs no key."""
         return Health(status="ok", api=API_NAME, version=__version__)
 
-    for routes in (host_routes, agent_routes, rule_routes, ticket_routes):
-        app.include_router(routes.router(desk), prefix=BASE, dependencies=[Depends(_bearer)], responses=problems)
+    routers = [routes.router(desk) for routes in (host_routes, agent_routes, rule_routes, ticket_routes)]
+    if intake is not None:
+        routers.append(intake_routes.router(intake, desk))
+    for router in routers:
+        app.include_router(router, prefix=BASE, dependencies=[Depends(_bearer)], responses=problems)
     return app

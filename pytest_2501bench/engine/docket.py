@@ -78,8 +78,20 @@ class Docket:
             if task.status in {"queued", "in_progress"}:
                 self.journal.change(task.id, status=status)
 
-    def end(self, status: str, resolution: ResolutionStatus, summary: str, *, open_tasks: str = "failed") -> None:
-        """End the job; tasks that are not over get *open_tasks* as their status."""
+    def end(
+        self,
+        status: str,
+        resolution: ResolutionStatus,
+        summary: str,
+        *,
+        open_tasks: str = "failed",
+        cut_off: bool = False,
+        model_unreachable: bool = False,
+    ) -> None:
+        """End the job; tasks that are not over get *open_tasks* as their status.
+
+        *cut_off*: by the engine's death. *model_unreachable*: by that of the agent's model.
+        """
         now = self._clock()
         record = self.job or JobRecord(id=new_id("job"), status="queued", finished=False, tasks=())
         tasks = tuple(
@@ -94,7 +106,8 @@ class Docket:
         # The ticket first: who sees a finished job may read the ticket at once.
         self.post(f"Resolution: {resolution.value}. {summary}", status=ended, summary=summary)
         fields: dict[str, object] = {"status": status, "finished": True, "tasks": tasks, "finished_at": now}
-        fields |= {"resolution_status": resolution, "resolution_summary": summary}
+        fields |= {"resolution_status": resolution, "resolution_summary": summary, "cut_off": cut_off}
+        fields["model_unreachable"] = model_unreachable
         self._repository.put_job(self.ticket_id, record.model_copy(update=fields))
 
     def post(self, comment: str, *, status: TicketStatus | None = None, summary: str | None = None) -> None:

@@ -6,9 +6,7 @@ is worked like any other. It runs in a thread of the engine's process.
 
 from __future__ import annotations
 
-import base64
 import logging
-import re
 import threading
 import time
 from collections.abc import Mapping
@@ -19,9 +17,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from pytest_2501bench.engine.intake_book import Book, Work
+from pytest_2501bench.engine.intake_reading import submission_of
 from pytest_2501bench.engine.intake_wire import Announcement
-from pytest_2501bench.engine.wire import FINISHED, JobOut, TicketCreated, TicketIn, TicketOut
-from pytest_2501bench.engine.wire_attachments import AttachmentIn
+from pytest_2501bench.engine.wire import FINISHED, JobOut, TicketCreated, TicketOut
 from pytest_2501bench.errors import BenchError, Cause
 from pytest_2501bench.evidence.model import ResolutionStatus
 from pytest_2501bench.gateway.http import EngineClient, Refused, Unreachable, parse
@@ -46,7 +44,6 @@ AGAIN = 3.0
 FILES_SECONDS = 60.0
 """How long a record may take to get the files that were announced."""
 
-MOST_FILE_BYTES = 4 * 1024 * 1024
 STOP_SECONDS = 5.0
 
 _PROBLEMS = (Refused, Unreachable, NoInstance, BenchError)
@@ -105,7 +102,7 @@ class Intake:
         while not self._stopping.is_set():
             try:
                 self.look_for_new()
-            except _PROBLEMS as problem:
+            except (*_PROBLEMS, LookupError) as problem:  # the latter: a group that does not exist, or not yet
                 log.warning("looking for new records: %s", problem)
             except Exception:
                 log.exception("looking for new records")
@@ -157,7 +154,7 @@ class Intake:
             self._pause, self._next_look = SOONEST, 0.0
             return
         try:
-            submission = self._submission(ticket, correlation_id, announcement or Announcement(), files)
+            submission = submission_of(self._desk, ticket, correlation_id, announcement or Announcement(), files)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             self._give_back(ticket, f"/{'/'.join(map(str, first['loc']))}: {first['msg']}")
@@ -174,41 +171,6 @@ class Intake:
             self._book.begin(Work(correlation_id, ticket.sys_id, ticket.number, created, len(submission.comments)))
             self._progress[correlation_id] = _Progress(None if answer.status_code == 200 else 0)
         log.info("%s is ticket %s", ticket.number, created)
-
-    def _submission(
-        self, ticket: Ticket, correlation_id: str, announcement: Announcement, files: list[dict[str, Any]]
-    ) -> TicketIn:
-        shown = self._client.row(self._desk.table, ticket.sys_id, ("priority", "assignment_group"), display=True)
-        comments = tuple(entry.text for entry in self._desk.journal(ticket.sys_id))
-        said = announcement.model_dump(exclude={"attachments"})
-        return TicketIn(
-            title=ticket.title or ticket.number,
-            body=ticket.body,
-            correlation_id=correlation_id,
-            reference=ticket.number,
-            priority=_line(shown.get("priority")),
-            assignment_group=_line(shown.get("assignment_group")),
-            comments=comments,
-            attachments=self._attachments(ticket, files),
-            **said,
-        )
-
-    def _attachments(self, ticket: Ticket, files: list[dict[str, Any]]) -> tuple[AttachmentIn, ...]:
-        taken: dict[str, AttachmentIn] = {}
-        left = MOST_FILE_BYTES
-        for row in files:
-            name = re.sub(r"[^A-Za-z0-9 ._()+=@-]", "_", str(row.get("file_name", "")))[:200].lstrip(" .()+=@-")
-            content = self._client.download(str(row.get("sys_id")))
-            if not name or name.lower() in taken or len(content) > left:
-                log.warning("%s: attachment %r is not handed on", ticket.number, row.get("file_name"))
-                continue
-            left -= len(content)
-            taken[name.lower()] = AttachmentIn(
-                name=name,
-                content_type=_line(row.get("content_type")) or "application/octet-stream",
-                content=base64.b64encode(content).decode(),
-            )
-        return tuple(taken.values())
 
     def _give_back(self, ticket: Ticket, why: str) -> None:
         """Leave the record to people: this engine will not be able to take it later either."""
@@ -297,8 +259,3 @@ def intake_of(settings: Mapping[str, Any], url: str, key: str, directory: Path) 
     logging.getLogger("httpx").setLevel(logging.WARNING)
     engine = EngineClient(url, key, patience=0.5)
     return Intake(Instance(**said), engine, directory / "intake.json", whole_group=whole_group)
-
-
-def _line(value: object) -> str | None:
-    text = re.sub(r"[\x00-\x1f\x7f]+", " ", str(value or "")).strip()[:255]
-    return text or None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from typing import Annotated
 
-from pytest_2501bench.engine.wire_base import AgentId, Answer, HostId, Line, Request, listed
+from pydantic import BeforeValidator, Field, field_validator
+
+from pytest_2501bench.engine.wire_base import AgentId, Answer, HostId, Line, Request, listed, whole
 
 
 class Announcement(Request):
@@ -18,7 +20,9 @@ class Announcement(Request):
     specialty: Line | None = None
     oracle_playbook: Line | None = None
     oracle_inventory: Line | None = None
-    attachments: int = Field(default=0, ge=0, le=32, description="Files that the record will have; it waits for them.")
+    attachments: Annotated[int, BeforeValidator(whole)] = Field(
+        default=0, ge=0, le=32, description="Files that the record will have; the engine waits for them."
+    )
 
     @field_validator("host_ids", "agent_ids", mode="before")
     @classmethod

@@ -21,7 +21,7 @@ from pytest_2501bench.engine.recollection import recall, remember
 from pytest_2501bench.engine.resolution import JOB_STATUS, TASK_STATUS, combined
 from pytest_2501bench.engine.state import Repository, StoredTicket
 from pytest_2501bench.engine.wire import MAX_TASKS
-from pytest_2501bench.errors import BenchError
+from pytest_2501bench.errors import BenchError, Cause
 from pytest_2501bench.evidence.model import ResolutionStatus
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Orchestrator:
             elif any(task.status == "cancelling" for task in docket.journal.tasks()):
                 docket.end("cancelled", ResolutionStatus.HARD_FAILURE, _CANCELLED, open_tasks="cancelled")
             else:
-                docket.end("failed", ResolutionStatus.HARD_FAILURE, RESTARTED)
+                docket.end("failed", ResolutionStatus.HARD_FAILURE, RESTARTED, cut_off=True)
 
     def is_working(self, ticket_id: str) -> bool:
         """Say whether an agent may still be at work for the ticket."""
@@ -141,7 +141,7 @@ class Orchestrator:
             text = f"The job was stopped after its deadline of {submission.deadline_seconds:g} s."
             docket.end("failed", failed, text, open_tasks="expired")
         except BenchError as error:
-            docket.end("failed", failed, str(error))
+            docket.end("failed", failed, str(error), model_unreachable=error.cause is Cause.MODEL_UNREACHABLE)
         except Exception:
             log.exception("agent %s raised while working %s", self._agent.name, ticket_id)
             docket.end("failed", failed, f"The adapter of agent {self._agent.name} failed; see the engine's log.")

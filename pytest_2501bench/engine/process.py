@@ -71,13 +71,14 @@ class LocalEngine:
         database_url: str | None = None,
         parallel: bool = False,
         intake: Mapping[str, Any] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare an engine with *agent*; its log and its agents' output go to *work_dir*, which is made.
 
         Its state, keys of hosts included, is in a temporary folder that goes with :meth:`stop`, unless there is a
         *state_dir*: it stays, and another engine with the same one goes on from there. *database_url* is for all but
         the keys. *parallel*: work the tasks of a job at the same time. *intake*: take tickets from this ServiceNow
-        instance too (``Instance.private()``).
+        instance too (``Instance.private()``). *variables*: in its environment, besides ours.
         """
         self._agent = agent
         self._agent_command = list(agent_command) if agent_command else None
@@ -88,6 +89,7 @@ class LocalEngine:
         self._database_url = database_url
         self._parallel = parallel
         self._intake = dict(intake) if intake else None
+        self._variables = dict(variables or {})
         self._port = 0  # any, until one was taken
         self._process: subprocess.Popen[bytes] | None = None
         self._endpoint: Endpoint | None = None
@@ -128,7 +130,8 @@ class LocalEngine:
                     for name, value in os.environ.items()
                     if name not in _WITHHELD + _TELLING and not name.startswith(_WITHHELD_PREFIX)
                 }
-                | {"TMPDIR": self._scratch},
+                | {"TMPDIR": self._scratch}
+                | self._variables,
             )
         os.close(control)
         settings = {

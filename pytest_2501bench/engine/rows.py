@@ -93,6 +93,7 @@ def ticket_from(row: Mapping[str, Any]) -> StoredTicket:
         comments=tuple(posted["comments"]),
         summary=posted["summary"],
         created_at=row["created_at"],
+        comment_ids=tuple((name, place) for name, place in posted.get("comment_ids", ())),
     )
 
 
@@ -110,7 +111,9 @@ def _ticket_row(ticket: StoredTicket) -> Row:
         "status": ticket.status,
         "created_at": ticket.created_at,
         "submission": _text(ticket.submission),
-        "posted": json.dumps({"comments": ticket.comments, "summary": ticket.summary}),
+        "posted": json.dumps(
+            {"comments": ticket.comments, "summary": ticket.summary, "comment_ids": ticket.comment_ids}
+        ),
     }
 
 

@@ -192,17 +192,14 @@ async def run(
     )
     desk = Desk(repository, orchestrator, place.directory, same_machine)
     desk.sweep()
-    app = create_app(desk, key)
     taking = None
     if intake is not None:
-        from pytest_2501bench.engine import intake_routes
         from pytest_2501bench.engine.intake import intake_of
 
         taking = intake_of(intake, f"http://127.0.0.1:{listener.getsockname()[1]}", key, place.directory)
-        app.include_router(intake_routes.router(taking, desk), prefix=BASE)
     server = _Server(
         uvicorn.Config(
-            app,
+            create_app(desk, key, taking),
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -6,7 +6,7 @@ The repository's methods are all that the rest of the engine uses: :mod:`.memory
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pytest_2501bench.engine.wire import AgentOut, HostOut, TicketIn, TicketStatus
@@ -44,6 +44,17 @@ class StoredTicket:
     comments: tuple[str, ...] = ()
     summary: str | None = None
     created_at: float = 0.0  # Unix seconds
+    comment_ids: tuple[tuple[str, int], ...] = ()  # id that a client gave a comment → its place among the comments
+
+    def comment(self, comment_id: str | None) -> str | None:
+        """Return the comment that was posted with *comment_id*, or None."""
+        place = dict(self.comment_ids).get(comment_id or "")
+        return None if place is None else self.comments[place]
+
+    def commented(self, text: str, comment_id: str | None) -> StoredTicket:
+        """Return the ticket with one comment more."""
+        ids = ((comment_id, len(self.comments)),) if comment_id else ()
+        return replace(self, comments=(*self.comments, text), comment_ids=(*self.comment_ids, *ids))
 
 
 @dataclass(frozen=True, slots=True)

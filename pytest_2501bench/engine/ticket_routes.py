@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Response
@@ -40,10 +39,7 @@ def router(desk: Desk) -> APIRouter:
     repository = desk.repository
 
     def known(ticket_id: str) -> StoredTicket:
-        ticket = repository.ticket(ticket_id)
-        if ticket is None:
-            raise HTTPException(404, f"no ticket {ticket_id!r}")
-        return ticket
+        return known_ticket(desk, ticket_id)
 
     @api.post(
         "",
@@ -113,20 +109,7 @@ def router(desk: Desk) -> APIRouter:
         found = await repository.wait_for_job(ticket_id, seen, wait)
         return job_answer(found) if found else Response(status_code=204)
 
-    @api.post("/{ticket_id}/comments", summary="Comment on a ticket", status_code=201, responses=_UNKNOWN)
-    async def comment(ticket_id: str, comment: CommentIn) -> TicketOut:
-        """Post a comment. An agent that works already does not see it."""
-        ticket = known(ticket_id)
-        repository.put_ticket(replace(ticket, comments=(*ticket.comments, comment.text)))
-        return ticket_answer(known(ticket_id))
-
-    @api.get("/{ticket_id}/attachments/{name}", summary="Show an attachment", responses=_UNKNOWN)
-    async def attachment(ticket_id: str, name: str) -> AttachmentContent:
-        """Return a file that came with the ticket."""
-        there = next((a for a in known(ticket_id).submission.attachments if a.name == name), None)
-        if there is None:
-            raise HTTPException(404, f"ticket {ticket_id} has no attachment {name!r}")
-        return AttachmentContent(**there.described().model_dump(), content=there.content)
+    add_posts(api, desk)
 
     @api.post("/{ticket_id}/cancel", summary="Stop a ticket's job", responses={**_UNKNOWN, **_LATE})
     async def cancel(ticket_id: str) -> TicketOut:
@@ -136,3 +119,47 @@ def router(desk: Desk) -> APIRouter:
         return ticket_answer(known(ticket_id))
 
     return api
+
+
+def known_ticket(desk: Desk, ticket_id: str) -> StoredTicket:
+    """Return the ticket, or answer that there is none."""
+    ticket = desk.repository.ticket(ticket_id)
+    if ticket is None:
+        raise HTTPException(404, f"no ticket {ticket_id!r}")
+    return ticket
+
+
+def add_posts(api: APIRouter, desk: Desk) -> None:
+    """Add the routes of what is posted on a ticket: comments and files."""
+
+    @api.post(
+        "/{ticket_id}/comments",
+        summary="Comment on a ticket",
+        status_code=201,
+        response_model=TicketOut,
+        responses={**_UNKNOWN, **_CONFLICT, 200: {"model": TicketOut, "description": "Posted so already."}},
+    )
+    async def comment(ticket_id: str, comment: CommentIn, response: Response) -> TicketOut:
+        """Post a comment. An agent that works already does not see it.
+
+        The same comment again, known by its `comment_id`, is answered with 200 and posted once; another text with that
+        `comment_id` is refused with 409. Without a `comment_id` each is a new one.
+        """
+        ticket = known_ticket(desk, ticket_id)
+        there = ticket.comment(comment.comment_id)
+        if there is None:
+            ticket = ticket.commented(comment.text, comment.comment_id)
+            desk.repository.put_ticket(ticket)
+        elif there == comment.text:
+            response.status_code = 200
+        else:
+            raise HTTPException(409, f"comment_id {comment.comment_id!r} belongs to another comment")
+        return ticket_answer(ticket)
+
+    @api.get("/{ticket_id}/attachments/{name}", summary="Show an attachment", responses=_UNKNOWN)
+    async def attachment(ticket_id: str, name: str) -> AttachmentContent:
+        """Return a file that came with the ticket."""
+        there = next((a for a in known_ticket(desk, ticket_id).submission.attachments if a.name == name), None)
+        if there is None:
+            raise HTTPException(404, f"ticket {ticket_id} has no attachment {name!r}")
+        return AttachmentContent(**there.described().model_dump(), content=there.content)

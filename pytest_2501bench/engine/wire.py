@@ -165,9 +165,7 @@ class TicketIn(Request):
     main_engine: Line | None = Field(default=None, description="In place of the agents' own.")
     secondary_engine: Line | None = Field(default=None, description="In place of the agents' own.")
     specialty: Line | None = Field(default=None, description="In place of the agents' own; also chooses among them.")
-    parallel: bool | None = Field(
-        default=None, description="Work the tasks at the same time? Null: as the engine was started."
-    )
+    parallel: bool | None = Field(default=None, description="Tasks at the same time? Null: as the engine was started.")
     reference: Line | None = Field(default=None, description="Its number in a ticketing system.", examples=["INC001"])
     priority: Line | None = None
     assignment_group: Line | None = None
@@ -176,9 +174,7 @@ class TicketIn(Request):
     tags: tuple[Line, ...] = Field(default=(), max_length=64, description="For operational rules.")
     comments: tuple[Text, ...] = Field(default=(), max_length=256, description="What was said on it so far.")
     attachments: tuple[AttachmentIn, ...] = Field(default=(), max_length=32)
-    oracle_playbook: Line | None = Field(
-        default=None, description="Path of the playbook that the oracle plays. Only for an engine on the same machine."
-    )
+    oracle_playbook: Line | None = Field(default=None, description="Path of what the oracle plays; same machine only.")
     oracle_inventory: Line | None = Field(default=None, description="Path of an inventory that goes with it.")
 
     @field_validator("host_ids", "agent_ids", "tags", "comments", "attachments", mode="before")
@@ -205,6 +201,7 @@ class CommentIn(Request):
     """Something to post on a ticket."""
 
     text: Text = Field(min_length=1)
+    comment_id: Line | None = Field(default=None, description="Opaque; sent twice with one ticket it is one comment.")
 
 
 class TicketOut(Answer):
@@ -281,6 +278,12 @@ class JobOut(Answer):
     secondary_engine: str | None = None
     started_at: float | None = None
     finished_at: float | None = None
+    cut_off: bool = Field(
+        default=False, description="The engine died while an agent was at work, and ended the job when it was back."
+    )
+    model_unreachable: bool = Field(
+        default=False, description="The agent's model could not be used; `resolution_summary` says why."
+    )
 
 
 class TaskList(Answer):

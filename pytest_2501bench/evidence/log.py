@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
 import threading
@@ -68,6 +69,7 @@ class EvidenceLog:
         self._lock = threading.RLock()
         self._seq = 0
         self._size = 0  # up to the end of the last whole line
+        self._link = ""  # digest of the last whole line; the next one holds it
         self._unsynced = False
         self._last_job: JobRecord | None = None
 
@@ -163,6 +165,10 @@ class EvidenceLog:
         """Record which SSH sessions can be replayed; a second call replaces the first."""
         self._write("recordings", {"recordings": [record.model_dump(mode="json") for record in records]})
 
+    def unreached(self, host_names: Sequence[str]) -> None:
+        """Record which hosts could not be reached while the job ran; a second call replaces the first."""
+        self._write("unreached", {"hosts": list(host_names)})
+
     def kept(self, record: KeptRecord) -> None:
         """Record that the hosts were left up on purpose."""
         self._write("kept", record.model_dump(mode="json"))
@@ -191,7 +197,8 @@ class EvidenceLog:
         with self._lock:
             if self._descriptor < 0:
                 raise BenchError(Cause.HARNESS_BUG, f"{self.path}: the run is over; {kind} came too late.")
-            line = canonical({"seq": self._seq + 1, "at": time.time(), "type": kind, "data": data}) + b"\n"
+            entry = {"seq": self._seq + 1, "at": time.time(), "type": kind, "data": data}
+            line = canonical(entry | ({"prev": self._link} if self._link else {})) + b"\n"
             try:
                 self._cut_off_half_line()
                 _write_all(self._descriptor, line)
@@ -201,6 +208,7 @@ class EvidenceLog:
                 raise not_written(self.path, error) from error
             self._seq += 1
             self._size += len(line)
+            self._link = hashlib.sha256(line).hexdigest()
             self._unsynced = True
             if sync:
                 self._sync()

@@ -127,6 +127,8 @@ class JobRecord(Record):
     secondary_engine: str | None = None
     started_at: float | None = None
     finished_at: float | None = None
+    cut_off: bool = False  # the engine died while an agent was at work, and ended the job when it was back
+    model_unreachable: bool = False  # the agent had no model to work with, which is not its fault
 
 
 class TicketRecord(Record):
@@ -305,6 +307,7 @@ class Evidence(Record):
     warnings: tuple[str, ...] = ()
     left_running: tuple[LeftRunning, ...] | None = None  # None: nobody looked
     recordings: tuple[Recording, ...] | None = None  # None: nobody recorded
+    unreached: tuple[str, ...] = ()  # host_names that could not be reached, or were lost, while the job ran
     kept: KeptRecord | None = None
     finished_at: float | None = None
 

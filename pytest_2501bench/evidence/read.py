@@ -81,6 +81,7 @@ class _Fold:
         self.warnings: list[str] = []
         self.left_running: tuple[LeftRunning, ...] | None = None
         self.recordings: tuple[Recording, ...] | None = None
+        self.unreached: tuple[str, ...] = ()
         self.kept: KeptRecord | None = None
         self.finished_at: float | None = None
 
@@ -129,6 +130,8 @@ class _Fold:
                 self.left_running = tuple(LeftRunning.model_validate(process) for process in data["processes"])
             case "recordings":
                 self.recordings = tuple(Recording.model_validate(recording) for recording in data["recordings"])
+            case "unreached":
+                self.unreached = tuple(str(host) for host in data["hosts"])
             case "kept":
                 self.kept = KeptRecord.model_validate(data)
             case "finish":
@@ -151,6 +154,7 @@ class _Fold:
             warnings=tuple(self.warnings),
             left_running=self.left_running,
             recordings=self.recordings,
+            unreached=self.unreached,
             kept=self.kept,
             finished_at=self.finished_at,
         )

@@ -58,9 +58,10 @@ class TicketSubmission:
 class Gateway(Protocol):
     """One ticketing path. Errors are :class:`~pytest_2501bench.errors.BenchError`.
 
-    Causes: ``gateway_unavailable`` (preflight), ``flush_failed``, ``submit_failed`` (refused, or not reached and surely
-    not submitted), ``engine_died`` (no answer after retries while a job was under way), ``engine_nonsense`` (an answer
-    that breaks the API; the message names the field).
+    Causes: ``gateway_unavailable`` (preflight), ``flush_failed``, ``submit_failed`` (refused, or not answered; the same
+    ticket may be submitted again, and if it was taken without an answer, :meth:`unregister` stops its job),
+    ``engine_died`` (no answer after retries while a job was under way), ``engine_nonsense`` (an answer that breaks the
+    API; the message names the field), ``restore_failed`` (unregister).
     """
 
     name: str

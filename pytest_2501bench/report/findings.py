@@ -59,6 +59,7 @@ class Artifacts:
     database: str | None = None
     junit: str | None = None
     html: str | None = None
+    report: str | None = None
     markdown: str | None = None
 
     def folder(self, report: ScenarioReport) -> str:
@@ -71,6 +72,7 @@ class Artifacts:
             ("database", self.database),
             ("junit", self.junit),
             ("html report", self.html),
+            ("report", self.report),
             ("markdown", self.markdown),
             ("evidence", self.bench_dir),
         )
@@ -128,12 +130,31 @@ def advice(report: ScenarioReport) -> str:
     return f"{row.meaning}; --infra-retries N tries again" if row.retry else row.meaning
 
 
+_DECISIVE: Final = {
+    "hosts": "--hosts",
+    "incus_remote": "--incus-remote",
+    "incus_vm": "--incus-vm",
+    "vm_templates_path": "--vm-templates-path",
+    "agent_limit": "--agent-limit",
+    "record": "--record",
+    "bastion": "--bastion",
+}
+"""Settings that a run depends on, and their options; what is as by default is not repeated."""
+
+
 def rerun_command(report: ScenarioReport, benchmark: Benchmark) -> str:
     """Return the command that does this one run again, for any POSIX shell.
 
-    Only what decides the run is repeated: mode, agent, engines, and as many iterations as the run's number needs.
+    Only what decides the run is repeated: mode, gateway, agent, engines, what stands in :data:`_DECISIVE`, and as many
+    iterations as the run's number needs. Not what is secret: an outside engine is in ENGINE_URL or the env file.
     """
     words: list[str] = ["pytest", report.nodeid, "--mode", report.mode]
+    for name, option in _DECISIVE.items():
+        value = benchmark.settings.get(name)
+        if value and value != "auto":
+            words += [option] if value is True else [option, str(value)]
+    if report.gateway != "runner":
+        words += ["--gateway", report.gateway]
     command = benchmark.settings.get("agent_command")
     if report.agent == "command" and command:
         words += ["--agent-command", command if isinstance(command, str) else shlex.join(_strings(command))]

@@ -162,11 +162,11 @@ def _rates(reports: Sequence[ScenarioReport], width: int) -> list[Line]:
     return [*lines, *_variants(reports, width), line(used)]
 
 
-def required_lines(judged: Sequence[tuple[str, Status, Sequence[str]]], width: int) -> list[Line]:
-    """Return what ``--require`` asked for and what became of it: (scenario, verdict, one text per requirement)."""
+def verdict_lines(title: str, judged: Sequence[tuple[str, Status, Sequence[str]]], width: int) -> list[Line]:
+    """Return what was asked of all runs and what became of it: (scenario, verdict, one text per judgement)."""
     if not judged:
         return []
-    lines = [line(), line(Part("required of all runs of a scenario together", Style.STRONG))]
+    lines = [line(), line(Part(title, Style.STRONG))]
     for name, status, texts in judged:
         lines.append(line(name, " ", Part(status.value.upper(), STYLE_OF[status])))
         for text in texts:

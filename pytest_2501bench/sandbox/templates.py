@@ -52,6 +52,8 @@ class Template:
     """Played once over SSH when the template is built; files beside it may be used by it."""
     content: str = ""
     """Digest of every file in the template's folder."""
+    folder: Path | None = None
+    """Where its files are."""
     base: Template | None = None
     """The template that this one adds to; its packages and requirements are part of ours."""
 
@@ -67,7 +69,7 @@ class Template:
 
     def fingerprint(self, recipe: str = "") -> str:
         """Return 12 hexadecimal digits that change with the definition or with the mode's *recipe* for building it."""
-        values = {name: value for name, value in asdict(self).items() if name not in ("playbook", "base")}
+        values = {name: value for name, value in asdict(self).items() if name not in ("playbook", "folder", "base")}
         if self.base is not None:
             values["base"] = self.base.fingerprint()
         definition = json.dumps({"suite": SUITE, "recipe": recipe, **values}, sort_keys=True)
@@ -150,6 +152,7 @@ def _load(
         name=name,
         playbook=playbook if playbook.is_file() else None,
         content=_digest(folder),
+        folder=folder,
         base=base,
     )
     return found[name]

@@ -13,6 +13,8 @@ What decides, the first that applies:
 3. *Compliance*: a required rule that is not met fails the gate, even if evidence for others is missing; else a required
    rule without a verdict leaves the gate without one; else it passes, also without any rule. Informational rules never
    decide. The score is passed / evaluated over all rules; rules without a verdict are not in the denominator.
+4. *A host was out of reach* while the agent worked, and the agent did nothing that would explain it: a gate that failed
+   is an ERROR then. One that passed stands.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from pytest_2501bench.evidence.model import Evidence, FailureRecord, PlaybookRec
 from pytest_2501bench.scenario.model import Scenario, Scope
 from pytest_2501bench.scoring.claims import evaluate_claims
 from pytest_2501bench.scoring.model import GateResult, RuleResult, Status, Verdicts
+from pytest_2501bench.scoring.reach import out_of_reach, without_reach
 from pytest_2501bench.scoring.rules import NO_CUSTOM, CustomValidator, evaluate
 
 # Gathering facts, skipped tasks and those with ignored errors cannot fail for what the agent left undone.
@@ -57,10 +60,10 @@ def score(
         has_validate: the scenario has a validate.yml, so that its record must be there.
         custom: validators of other plugins by name.
     """
-    return Verdicts(
-        task_validation=_task_validation(scenario, evidence, has_validate=has_validate, custom=custom),
-        compliance=_compliance(scenario, evidence, custom=custom),
-    )
+    unreached = out_of_reach(evidence)
+    task = _task_validation(scenario, evidence, has_validate=has_validate, custom=custom)
+    rules = _compliance(scenario, evidence, custom=custom)
+    return Verdicts(task_validation=without_reach(task, unreached), compliance=without_reach(rules, unreached))
 
 
 def _task_validation(

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_2501bench.errors import BenchError, Phase
+from pytest_2501bench.gathering import Results
 from pytest_2501bench.html_wiring import about_scenarios
 from pytest_2501bench.interrupt import terminated_like_interrupted
 from pytest_2501bench.preflight import check_and_begin, header_lines
-from pytest_2501bench.results import Results
 from pytest_2501bench.state import STATE
 from pytest_2501bench.verdict import is_verdict
 from pytest_2501bench.wiring import session_of
@@ -97,7 +97,9 @@ class Controller:
             )
         self._verdicts = [item for item in ids if is_verdict(item)]
         if self._verdicts and dist != "load":
-            raise pytest.UsageError(f"--dist {dist}: --require needs --dist load, which is what -n means.")
+            raise pytest.UsageError(
+                f"--dist {dist}: --require and --fail-on-regression need --dist load, which is what -n means."
+            )
         loaded = self._load({file for item in ids if (file := file_of(item)) is not None})
         bench = session_of(self._config)
         self._cleanup.callback(bench.close)

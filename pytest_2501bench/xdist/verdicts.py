@@ -49,7 +49,7 @@ def report_verdicts(config: pytest.Config, nodeids: Iterable[str], loaded: Mappi
                 result,  # type: ignore[arg-type]
                 longrepr,
                 when,  # type: ignore[arg-type]
-                user_properties=properties(judged),
+                user_properties=properties(nodeid, judged),
                 start=now,
                 stop=now,
             )

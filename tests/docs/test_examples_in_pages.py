@@ -57,7 +57,7 @@ def test_the_investigation_has_no_error_and_no_warning(tmp_path: Path) -> None:
 
     found = lint(load_scenario(tmp_path / "scenario.json"))
 
-    assert {finding.severity for finding in found} <= {Severity.INFO}
+    assert {finding.severity for finding in found} <= {Severity.HINT}
 
 
 def test_the_error_that_the_page_shows_is_the_one_that_is_printed(example: Path) -> None:

@@ -197,7 +197,7 @@ def test_a_module_in_the_users_project_does_not_shadow_a_library(
 @pytest.mark.parametrize(
     ("agent", "command", "message"),
     [
-        ("orakel", None, "--agent orakel: no such agent. Available: command, noop, oracle. Did you mean oracle?"),
+        ("orakel", None, "--agent orakel: no such agent. Available: command, llm, noop, oracle. Did you mean oracle?"),
         ("command", None, "--agent command: needs --agent-command PROGRAM."),
         ("command", ["no-such"], "--agent-command: no-such: not found in PATH. Install it, or give its path."),
         ("noop", ["x"], "--agent-command: agent noop takes no command."),

@@ -169,8 +169,14 @@ def test_what_a_ticket_carries_is_kept_shown_and_given_to_the_program(
     told = json.loads((started[1] / "ticket.json").read_text())
     assert told["attachments"] == ["attachments/error.log"]
     assert (told["priority"], told["environment"]) == ("2 - High", "production")
-    commented = api.post(f"/tickets/{ticket['id']}/comments", json={"text": "Thanks."})
+    comments = f"/tickets/{ticket['id']}/comments"
+    commented = api.post(comments, json={"text": "Thanks."})
     assert (commented.status_code, commented.json()["comments"][-1]) == (201, "Thanks.")
+    named = {"text": "Thanks again.", "comment_id": "c-7"}
+    first, again = api.post(comments, json=named), api.post(comments, json=named)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json()["comments"][-2:] == ["Thanks.", "Thanks again."]
+    assert api.post(comments, json=named | {"text": "Not that."}).status_code == 409
     assert api.get("/tickets", params={"correlation_id": "nobody"}).json() == {"tickets": []}
     assert api.get("/tickets", params={"limit": 1}).json()["tickets"][0]["id"] == ticket["id"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -23,11 +24,17 @@ def test_every_line_is_numbered_canonical_json(tmp_path: Path) -> None:
     lines = path.read_bytes().splitlines()
     entries = [json.loads(line) for line in lines]
     assert [entry["seq"] for entry in entries] == list(range(1, len(lines) + 1))
-    assert [set(entry) for entry in entries] == [{"seq", "at", "type", "data"}] * len(lines)
+    assert [set(entry) - {"prev"} for entry in entries] == [{"seq", "at", "type", "data"}] * len(lines)
     for line, entry in zip(lines, entries, strict=True):
         canonical = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         assert line.decode() == canonical
     assert "naïve café ✓" in path.read_text(encoding="utf-8")
+
+
+def test_every_line_holds_the_digest_of_the_one_before_it(tmp_path: Path) -> None:
+    first, *rest = lines = write_run(tmp_path / "run").read_bytes().splitlines(keepends=True)
+    assert "prev" not in json.loads(first)
+    assert [json.loads(line)["prev"] for line in rest] == [hashlib.sha256(line).hexdigest() for line in lines[:-1]]
 
 
 def test_a_second_start_of_the_same_run_is_refused_and_harms_nothing(tmp_path: Path) -> None:

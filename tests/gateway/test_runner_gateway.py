@@ -264,7 +264,7 @@ def test_a_refusal_is_not_tried_again() -> None:
 
 def test_an_engine_that_breaks_during_the_job_is_engine_died() -> None:
     with fake_engine(lambda _method, _path: (500, b"Internal Server Error")) as fake:
-        gateway = RunnerGateway(fake.url, "k")
+        gateway = RunnerGateway(fake.url, "k", patience=0.3)
         message = refused(Cause.ENGINE_DIED, gateway.poll, "tkt_1")
         assert message == "the engine did not give the ticket's job: HTTP 500 Internal Server Error"
         gateway.close()

@@ -216,6 +216,15 @@ def test_an_instance_that_is_away_for_a_while_gets_everything_later(
     assert len(set(texts)) == len(texts)
 
 
+def test_a_group_that_does_not_exist_is_told_in_one_line(start: Callable[..., LocalEngine]) -> None:
+    local = start(whole_group=True, variables={"SERVICENOW_GROUP": "Nobody"})
+    end = time.monotonic() + 20
+    while "looking for new records" not in (said := local.log.read_text()) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert "SERVICENOW_GROUP=Nobody: no such name in sys_user_group" in said
+    assert "Traceback" not in said
+
+
 def test_an_engine_for_a_group_needs_to_know_which() -> None:
     from pytest_2501bench.engine.intake import group_settings
 

@@ -21,15 +21,19 @@ VALUES: dict[str, tuple[str, ...]] = {
     "iterations": ("1", "2", "3", "4"),
     "infra_retries": ("0", "1", "2", "3"),
     "agent": ("oracle", "noop", "other", "more"),
+    "agent_limit": ("turns=5", "tokens=100000", "cost=1.5,time=60", "turns=9,cost=2"),
     "require": ("pass-rate>=0.9", "both>=1 compliance>=0.5", "pass@3>=0.8", "web:both>=0.9"),
+    "fail_on_regression": ("earlier", "last", "last~1", "commit=abc,agent=llm"),
+    "changed_since": ("main", "HEAD~1", "v1", "abc123"),
     "stop_when_decided": ("no", "off", "0", "false"),
     "matrix": ("main-engine=a", "main-engine=b,c", "main-engine=x", "main-engine=y"),
     "incus_vm": ("yes", "no", "true", "false"),
     "keep_sandbox": ("all", "failed", "none", "all"),
     "record": ("always", "never", "auto", "always"),
     "parallel_ram_cap": ("1", "2.5", "30", "4"),
+    "report": ("a.html", "b.html", "c/d.html", "report"),
 }
-PATHS = ("bench_dir", "hosts", "vm_templates_path")
+PATHS = ("bench_dir", "hosts", "report", "vm_templates_path")
 
 
 def values_of(option: Option) -> tuple[str, ...]:

@@ -7,56 +7,17 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.planned import FILE, LOST, RED, outcomes
 from support.plugin_project import Project
 
 from pytest_2501bench.requirements import parse_all, settled_early
 from pytest_2501bench.scoring.model import Status
-
-FILE = "scenarios/disk/001/scenario.json"
-RED, LOST = "red", "lost"
-
-OUTCOMES = """
-import os
-import pathlib
-from support import plugin_fakes
-from pytest_2501bench.errors import BenchError, Cause
-
-ROOT = pathlib.Path(__file__).parent
-
-class Planned(plugin_fakes.FakeGateway):
-    def submit(self, ticket):
-        # Whatever process comes next takes the next outcome; making a folder succeeds once.
-        for number, self.outcome in enumerate(OUTCOMES):
-            try:
-                os.mkdir(ROOT / f"taken-{number}")
-                break
-            except FileExistsError:
-                continue
-        if self.outcome == "lost":
-            raise BenchError(Cause.SUBMIT_FAILED, "the fake was told to fail")
-        return super().submit(ticket)
-
-    def poll(self, reference):
-        record = super().poll(reference)
-        if self.outcome == "red":
-            return record.model_copy(update={"resolution_summary": "all is well"})
-        return record
-
-def pytest_2501bench_gateways(config):
-    return {"planned": lambda settings: Planned(config.rootpath)}
-"""
 
 
 @pytest.fixture
 def planned(project: Project) -> Project:
     project.scenario("disk/001", tags=["storage"])
     return project
-
-
-def outcomes(project: Project, *each: str) -> list[str]:
-    """Plan how the runs end; return the options for as many runs."""
-    project.conftest(f"OUTCOMES = {each!r}\n{OUTCOMES}")
-    return ["--gateway", "planned", "--iter", str(len(each))]
 
 
 def test_red_runs_inside_a_fulfilled_requirement_do_not_fail_the_session(planned: Project) -> None:
@@ -135,7 +96,10 @@ def test_a_verdict_without_its_runs_is_skipped_and_says_so(planned: Project) -> 
         (["--require", "pass-rate=0.9"], "must be like pass-rate>=0.9"),
         (["--require", "pass-rate>=90"], "the number must be between 0 and 1"),
         (["--stop-when-decided"], "--stop-when-decided: needs --require"),
-        (["--require", "both>=1", "-n", "2", "--dist", "loadfile"], "--require needs --dist load"),
+        (
+            ["--require", "both>=1", "-n", "2", "--dist", "loadfile"],
+            "--require and --fail-on-regression need --dist load",
+        ),
     ],
 )
 def test_a_wrong_requirement_is_one_line(planned: Project, arguments: list[str], said: str) -> None:

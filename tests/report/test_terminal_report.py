@@ -156,6 +156,22 @@ def test_the_command_to_repeat_a_run_survives_a_shell() -> None:
     ]
 
 
+def test_the_command_to_repeat_a_run_takes_the_same_way_on_the_same_hosts() -> None:
+    settings = {
+        "hosts": "lab.ini",
+        "record": "auto",
+        "bastion": "192.0.2.7",
+        "agent_limit": "turns=9",
+        "incus_vm": True,
+    }
+    run = sample.make_report(gateway="servicenow", agent="llm")
+    words = shlex.split(rerun_command(run, sample.make_benchmark(settings=settings)))
+    assert words[2:] == [
+        *("--mode", "namespace", "--hosts", "lab.ini", "--incus-vm", "--agent-limit", "turns=9"),
+        *("--bastion", "192.0.2.7", "--gateway", "servicenow", "--agent", "llm"),
+    ]
+
+
 def test_the_message_of_a_failed_gate_names_rule_and_evidence(snapshot: SnapshotAssertion) -> None:
     run = sample.noncompliant()
     assert gate_message(run, run.compliance) == snapshot

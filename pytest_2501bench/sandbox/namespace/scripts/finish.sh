@@ -6,6 +6,10 @@ root=$1
 rm -f "$root"/etc/ssh/ssh_host_* "$root/etc/hostname" "$root/etc/resolv.conf"
 rm -f "$root/etc/machine-id" "$root/var/lib/dbus/machine-id"
 rm -rf "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*.bin "$root"/var/log/apt/* "$root/var/log/bootstrap.log"
+# A password for the mirror or the proxy was for the build only.
+for file in "$root/etc/apt/sources.list" "$root/etc/apt/apt.conf.d/99mmdebstrap"; do
+  if [ -e "$file" ]; then sed -i 's,://[^/@ "]*@,://,' "$file"; fi
+done
 : > "$root/etc/hostname"
 : > "$root/etc/resolv.conf"
 : > "$root/etc/machine-id"
