@@ -12,7 +12,7 @@ from pytest_2501bench.report.figures import cost, rules_passed, run_name, second
 from pytest_2501bench.report.findings import Artifacts, Finding, advice, find, loss, rerun_command
 from pytest_2501bench.report.model import Benchmark, ScenarioReport
 from pytest_2501bench.report.plain import one_line
-from pytest_2501bench.report.totals import NamedRate, by_scenario, by_variant, totals
+from pytest_2501bench.report.totals import NamedRate, by_scenario, by_tag, by_variant, totals
 from pytest_2501bench.scoring.model import GateResult, RuleResult, Status
 
 ROWS: Final = 200
@@ -104,6 +104,9 @@ def _rates(reports: Sequence[ScenarioReport]) -> str:
     for name, runs in by_variant(reports) if len(by_variant(reports)) > 1 else ():
         rates = totals(runs).rates
         text += "".join(f"| {prose(MARK + name)}: {rate.name} | {rate.value} | {_basis(rate)} |\n" for rate in rates)
+    for tag, runs in by_tag(reports):
+        rates = totals(runs).rates
+        text += "".join(f"| {prose(tag)}: {rate.name} | {rate.value} | {_basis(rate)} |\n" for rate in rates)
     used = [seconds(sums.seconds)]
     if sums.tokens is not None:
         used.append(f"{tokens(sums.tokens)} tokens")

@@ -24,7 +24,7 @@ from pytest_2501bench.report.lines import STYLE_OF, Line, Part, Style, as_text, 
 from pytest_2501bench.report.model import Benchmark, ScenarioReport
 from pytest_2501bench.report.plain import one_line
 from pytest_2501bench.report.table import results_table
-from pytest_2501bench.report.totals import by_variant, totals
+from pytest_2501bench.report.totals import by_tag, by_variant, totals
 from pytest_2501bench.scoring.model import GateResult, RuleResult, Status
 
 SHOWN: Final = 20
@@ -159,7 +159,7 @@ def _rates(reports: Sequence[ScenarioReport], width: int) -> list[Line]:
         used += f", {tokens(sums.tokens)} tokens"
     if sums.cost_usd is not None:
         used += f", {cost(sums.cost_usd)}"
-    return [*lines, *_variants(reports, width), line(used)]
+    return [*lines, *_variants(reports, width), *_tags(reports, width), line(used)]
 
 
 def verdict_lines(title: str, judged: Sequence[tuple[str, Status, Sequence[str]]], width: int) -> list[Line]:
@@ -186,6 +186,18 @@ def _variants(reports: Sequence[ScenarioReport], width: int) -> list[Line]:
             rest += _wrapped(rate.certainty, width - len(head), "") if rate.certainty else []
             lines += [line(head, first), *(line(" " * len(head), more) for more in rest)]
     return lines
+
+
+def _tags(reports: Sequence[ScenarioReport], width: int) -> list[Line]:
+    """Give the rates of each tag with their denominators; a tag of one scenario, or of all, says nothing new."""
+    lines: list[Line] = []
+    for tag, runs in by_tag(reports)[:SHOWN]:
+        rates = totals(runs).rates
+        lost = f"; {rates[2].rate.lost} without verdict" if rates[2].rate.lost else ""
+        told = ", ".join(f"{rate.name.removesuffix(' rate')} {rate.rate.passed}/{rate.rate.scored}" for rate in rates)
+        first, *rest = _wrapped(f"tag {one_line(tag)}: {told}{lost}", width, "  ")
+        lines += [line(first), *(line(more) for more in rest)]
+    return [line(), *lines, line()] if lines else []
 
 
 def _finding(finding: Finding, benchmark: Benchmark, artifacts: Artifacts, width: int) -> list[Line]:

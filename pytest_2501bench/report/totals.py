@@ -120,6 +120,17 @@ def by_variant(reports: Sequence[ScenarioReport]) -> list[tuple[str, list[Scenar
     return list(found.items())
 
 
+def by_tag(reports: Sequence[ScenarioReport]) -> list[tuple[str, list[ScenarioReport]]]:
+    """Return the runs of each tag that some, but not all, runs have, by name; a run counts under each of its tags."""
+    found: dict[str, list[ScenarioReport]] = {}
+    for run in reports:
+        for tag in dict.fromkeys(run.tags):
+            found.setdefault(tag, []).append(run)
+    keys = {run.key for run in reports}
+    telling = {tag: runs for tag, runs in found.items() if 1 < len({run.key for run in runs}) < len(keys)}
+    return sorted(telling.items())
+
+
 def lacks_evidence(gate: GateResult) -> bool:
     """Whether *gate* has no verdict only because its rules had nothing, or too little time, to look at."""
     return gate.status is Status.ERROR and gate.cause in _NO_EVIDENCE

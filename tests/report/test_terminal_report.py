@@ -110,6 +110,17 @@ def test_every_rate_has_its_denominator_and_what_was_lost() -> None:
     ]
 
 
+def test_each_tag_that_tells_scenarios_apart_has_its_rates() -> None:
+    def run(key: str, *tags: str, passed: bool = True) -> Any:
+        made = sample.make_report() if passed else sample.unrepaired()
+        return made.model_copy(update={"key": key, "tags": tags})
+
+    text = shown([run("a", "web", "all"), run("b", "web", "all", passed=False), run("c", "disk", "all")])
+    assert "tag web: pass 1/2, compliance 2/2, both gates 1/2" in text
+    assert "tag all" not in text  # what all have in common is in the rates above
+    assert "tag disk" not in text  # and what only one scenario has, in its line
+
+
 def test_a_rate_of_nothing_is_not_zero() -> None:
     assert [rate.value for rate in totals([sample.lost()]).rates] == ["-", "-", "-"]
 

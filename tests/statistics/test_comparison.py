@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +13,16 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_effectsize
 
-from pytest_2501bench.statistics.comparison import Answer, compare, exact_mcnemar, holm, runs_needed, sentence
+from pytest_2501bench.statistics.comparison import (
+    Answer,
+    bootstrap,
+    compare,
+    exact_mcnemar,
+    holm,
+    runs_needed,
+    sentence,
+)
+from pytest_2501bench.statistics.proportion import CONFIDENCE
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
@@ -102,9 +113,20 @@ def test_no_difference_is_rarely_called_one() -> None:
     assert called / 400 <= 0.05
 
 
-def test_the_interval_holds_the_true_difference_as_often_as_it_claims() -> None:
-    held = 0
-    for seed in range(400):
-        interval = compare(*many(0.6, 0.8, 20, 5, seed), resamples=499).interval
-        held += interval.low <= 0.2 <= interval.high
-    assert held / 400 >= 0.92
+@pytest.mark.parametrize(
+    ("scenarios", "runs", "likeness", "most"),
+    [(20, 5, 0.0, 0.97), (20, 5, 0.3, 0.97), (8, 10, 0.3, 0.97), (30, 10, 0.5, 0.97), (4, 10, 0.0, 1.0)],
+)
+def test_the_interval_holds_the_true_difference_as_often_as_it_claims(
+    scenarios: int, runs: int, likeness: float, most: float
+) -> None:
+    draw, held, repetitions = np.random.default_rng(scenarios), 0, 2000
+    for _ in range(repetitions):
+        outcomes = []
+        for truth in (0.6, 0.8):
+            spread = (1 - likeness) / likeness if likeness else math.inf
+            rates = draw.beta(truth * spread, (1 - truth) * spread, scenarios) if likeness else [truth] * scenarios
+            outcomes.append([(draw.random(runs) < rate).tolist() for rate in rates])
+        interval = bootstrap(outcomes[0], outcomes[1], CONFIDENCE, int(draw.integers(2**31)), 499)
+        held += interval.low <= 0.2 + 1e-9 and interval.high >= 0.2 - 1e-9
+    assert 0.925 <= held / repetitions <= most, f"{held / repetitions:.3f}"
