@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
 from pytest_2501bench.options import OPTIONS
 
 pytest_plugins = ["pytester"]
+
+# A shell that starts a job in the background has it ignore Ctrl-C, and so would every session that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
