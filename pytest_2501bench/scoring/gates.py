@@ -13,8 +13,8 @@ What decides, the first that applies:
 3. *Compliance*: a required rule that is not met fails the gate, even if evidence for others is missing; else a required
    rule without a verdict leaves the gate without one; else it passes, also without any rule. Informational rules never
    decide. The score is passed / evaluated over all rules; rules without a verdict are not in the denominator.
-4. *A host was out of reach* while the agent worked, and the agent did nothing that would explain it: a gate that failed
-   is an ERROR then. One that passed stands.
+4. *A host was out of reach* while the agent worked, and nothing that the agent ran would explain it, or is hidden so
+   that it may: a gate that failed is an ERROR then. One that passed stands.
 """
 
 from __future__ import annotations

@@ -43,6 +43,24 @@ def test_an_agent_that_does_nothing_is_never_passed(tmp_path: Path) -> None:
     assert out.splitlines()[-1].split()[3:5] == ["0", "0"]  # lost, wrong
 
 
+@pytest.mark.namespace
+def test_a_part_of_yours_is_broken_and_restored_by_your_commands(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    lines = [f"NETWORK_{name}_COMMAND='sh -c \"echo {name} >> {told}\"'\n" for name in ("KILL", "START")]
+    (tmp_path / "env").write_text("".join(lines))
+    arguments = ["--agent", "noop", "--kill", "network", "--times", "1", "--seed", "1", "--env-file", "env"]
+    out = chaos(tmp_path, "-s", "nginx-001-broken-config", "--mode", "namespace", *arguments)
+    assert out.splitlines()[-1].split()[:2] == ["all", "1"]
+    assert told.read_text().split() == ["KILL", "START"]
+
+
+def test_half_of_a_pair_of_commands_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("NETWORK_KILL_COMMAND=true\n")
+    asked = ["-s", "nginx-001-broken-config", "--mode", "namespace", "--kill", "network", "--env-file", "env"]
+    out = chaos(tmp_path, *asked, "--dry-run", status=2)
+    assert "NETWORK_KILL_COMMAND is set, NETWORK_START_COMMAND is not: it takes both" in out
+
+
 def test_the_plan_is_shown_without_a_run_and_wrong_words_are_one_line(tmp_path: Path) -> None:
     asked = ["-s", "nginx-001-broken-config", "--mode", "namespace", "--seed", "7", "--dry-run"]
     first = chaos(tmp_path, *asked)
