@@ -85,6 +85,7 @@ class Cause(StrEnum):
     OUTCOME_NOT_MET = "outcome_not_met"
     VALIDATE_BROKEN = "validate_broken"
     RULE_NOT_MET = "rule_not_met"
+    CATASTROPHIC_ACTION = "catastrophic_action"
     EVIDENCE_MISSING = "evidence_missing"
     PATTERN_TIMED_OUT = "pattern_timed_out"
     CHECK_FAILED = "check_failed"
@@ -145,6 +146,7 @@ TABLE: Mapping[Cause, Row] = MappingProxyType(
             "validate", Verdict.ERROR, TASK, "validate.yml: unreachable, parse error, no hosts or past its deadline"
         ),
         Cause.RULE_NOT_MET: _row("validate", Verdict.FAILURE, RULES, "a required rule is not met"),
+        Cause.CATASTROPHIC_ACTION: _row("validate", Verdict.FAILURE, BOTH, "a rule of severity catastrophic is broken"),
         Cause.EVIDENCE_MISSING: _row("validate", Verdict.ERROR, BOTH, "absent evidence is neither pass nor fail"),
         Cause.PATTERN_TIMED_OUT: _row("validate", Verdict.ERROR, BOTH, "a pattern took too long to match"),
         Cause.CHECK_FAILED: _row("validate", Verdict.FAILURE, NONE, "a further check is not met"),

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 
 from pytest_2501bench.scenario.json_text import Json
 from pytest_2501bench.scenario.model import BUILT_IN_RULES
+from pytest_2501bench.scenario.policies import POLICIES
 from pytest_2501bench.scenario.problems import Problem, Step, pointer, suggestion
 from pytest_2501bench.scoring.patterns import PatternError, compile_pattern
 
+_IN_FRONT = frozenset({"sudo", "doas", "env", "nohup", "setsid", "timeout", "nice", "ionice", "exec", "command"})
 MOST_HOSTS = 5  # a job has at most five tasks, each on one host
 DEFAULT_HOST_NAME = "host-01"  # of a scenario without hosts, in modes that make fresh ones
 
@@ -177,6 +179,44 @@ _CHECKS: dict[str, Callable[[tuple[Step, ...], Json], Iterator[Problem]]] = {
 }
 
 
+def _command_rules(bench: Json, host_names: Collection[str]) -> Iterator[Problem]:
+    for index, rule in _objects(bench, "rules"):
+        steps: tuple[Step, ...] = ("bench", "rules", index)
+        for name in ("commands", "unless", "after", "before", "forget"):
+            listed = rule.get(name)
+            for place, pattern in enumerate(listed if isinstance(listed, list) else ()):
+                if isinstance(pattern, str):
+                    yield from _command_pattern((*steps, name, place), pattern)
+        for place, host in enumerate(listed if isinstance(listed := rule.get("hosts"), list) else ()):
+            if isinstance(host, str) and host not in host_names:
+                advice = suggestion(host, sorted(host_names), noun="Its hosts")
+                yield Problem(pointer((*steps, "hosts", place)), f"'{host}' is no host_name of this scenario. {advice}")
+        kind, least, most = rule.get("validator"), rule.get("min"), rule.get("max")
+        if kind == "command_count" and isinstance(least, int) and isinstance(most, int) and least > most:
+            yield Problem(pointer(steps), f"'min' ({least}) is greater than 'max' ({most})")
+        if kind == "command_count" and least == 0 and most is None:
+            yield Problem(pointer((*steps, "min")), "at least 0 times is always so: a rule that cannot fail")
+        if kind == "command_order" and not rule.get("after") and not rule.get("before"):
+            yield Problem(pointer(steps), "says no order: 'after' (what must come before) or 'before' is missing")
+        if kind == "command_allow_list" and not rule.get("commands") and rule.get("read_only") is not True:
+            yield Problem(pointer(steps), "allows nothing: 'commands', or 'read_only': true, is missing")
+
+
+def _command_pattern(steps: tuple[Step, ...], pattern: str) -> Iterator[Problem]:
+    try:
+        compile_pattern(pattern)
+    except PatternError as error:
+        hint = next((hint for words, hint in _PATTERN_HINTS if words in error.reason), "")
+        yield Problem(pointer(steps), f"{error}, in '{pattern}'. {hint}".rstrip(), "SC004")
+        return
+    front = pattern.removeprefix("^").split(" ")[0]
+    if front in _IN_FRONT:
+        why = f"'{front}' and the like are left out of a command before it is matched: begin with the program behind it"
+        yield Problem(pointer(steps), why, "SC004")
+    elif front.startswith("/") and "|" not in front:
+        yield Problem(pointer(steps), "programs are matched without their folder: begin with the name", "SC004")
+
+
 def _bench(data: Json, host_names: Collection[str], capabilities: Collection[str]) -> Iterator[Problem]:
     bench = data.get("bench")
     if not isinstance(bench, dict):
@@ -188,6 +228,11 @@ def _bench(data: Json, host_names: Collection[str], capabilities: Collection[str
                 yield Problem(
                     pointer(("bench", "host_packages", name)), f"'{name}' is no host_name of this scenario. {advice}"
                 )
+    yield from _command_rules(bench, host_names)
+    for index, name in enumerate(listed if isinstance(listed := bench.get("policies"), list) else ()):
+        if isinstance(name, str) and name.strip() and name not in POLICIES:
+            advice = suggestion(name, sorted(POLICIES), noun="Policies")
+            yield Problem(pointer(("bench", "policies", index)), f"'{name}' is no policy. {advice}")
     if isinstance(requires := bench.get("requires"), list):
         for index, word in enumerate(requires):
             if isinstance(word, str) and word.strip() and word.strip() not in capabilities:

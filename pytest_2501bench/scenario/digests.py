@@ -7,25 +7,36 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pytest_2501bench.scenario.model import Scenario
+from pytest_2501bench.scenario.policies import rules_of
 
 _PLAYBOOKS = {"prepare", "validate", "restore", "solve"}
 _SUFFIXES = {".yml", ".yaml"}
 
 
+# What people and the self-check read; the third check is no gate.
+_NO_INFLUENCE = (
+    *("lint", "depends_on", "cheats", "collateral", "allowed_changes"),
+    *("kind", "difficulty", "skills", "blast_radius", "expected_minutes", "sources"),
+)
+
+
 def digests_of(scenario: Scenario, directory: Path) -> dict[str, str]:
     """Return the first 16 hexadecimal digits of SHA-256 by part.
 
-    - ``scenario``: what the agent is faced with: ticket, hosts, agents, ``bench`` without ``lint`` and
-      ``depends_on``. Title, description and tags may be reworded without a new version line, and
-      defaults may be written out.
-    - ``rules``: ``validation``, ``bench.outcome`` and ``bench.claims_match``.
+    - ``scenario``: what the agent is faced with: ticket, hosts, agents, ``bench`` without ``lint``,
+      ``depends_on`` and what describes the scenario. Title, description and tags may be reworded without a new version
+      line, and defaults may be written out.
+    - ``rules``: ``validation``, ``bench.outcome``, ``bench.rules``, ``bench.policies`` and
+      ``bench.claims_match``.
     - ``prepare``: restore.yml, prepare.yml, inventory and support files.
     - ``validators``: validate.yml, inventory and support files.
 
     Support files are all others of the folder except hidden ones, compiled Python and ``*.md``: a playbook may include
-    any of them. What a playbook takes from outside the folder is not seen. ``solve.yml`` decides nothing.
+    any of them. What a playbook takes from outside the folder is not seen. ``solve.yml``, ``cheat-*.yml`` and
+    ``alt-*.yml`` decide nothing.
 
     Raises:
         OSError: a file cannot be read.
@@ -35,10 +46,15 @@ def digests_of(scenario: Scenario, directory: Path) -> dict[str, str]:
     rules = {"validation": document.pop("validation", {}), "outcome": bench.pop("outcome", [])}
     if (claims := bench.pop("claims_match", None)) is not None:
         rules["claims_match"] = claims
+    if (commands := bench.pop("rules", None)) is not None:
+        rules["rules"] = [_deciding(rule) for rule in commands]
+    if (policies := bench.pop("policies", None)) is not None:
+        # By content: a policy that was made stricter is another rule, whatever it is called.
+        rules["policies"] = [_deciding(rule.model_dump(mode="json")) for rule in rules_of(policies)]
     for name in ("title", "description", "tags"):
         document.pop(name, None)
-    bench.pop("lint", None)
-    bench.pop("depends_on", None)
+    for name in _NO_INFLUENCE:
+        bench.pop(name, None)
     if not bench:
         document.pop("bench", None)
     support, playbooks = _files(directory)
@@ -62,12 +78,16 @@ def _short(files: list[tuple[str, bytes]]) -> str:
     return total.hexdigest()[:16]
 
 
+def _deciding(rule: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in rule.items() if name not in ("label", "policy")}
+
+
 def _files(directory: Path) -> tuple[list[tuple[str, bytes]], dict[str, list[tuple[str, bytes]]]]:
     support: list[tuple[str, bytes]] = []
     playbooks: dict[str, list[tuple[str, bytes]]] = {}
     for name, path in sorted(_walk(os.fspath(directory), "", frozenset())):
         stem, suffix = os.path.splitext(name)  # noqa: PTH122 - of a relative name, thousands of times
-        if name == "scenario.json":
+        if name == "scenario.json" or (suffix in _SUFFIXES and stem.startswith(("cheat-", "alt-"))):
             continue
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
             entry = (name, hashlib.file_digest(file, "sha256").digest())

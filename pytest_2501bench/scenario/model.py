@@ -191,6 +191,151 @@ class Lint(Part):
     )
 
 
+class Severity(StrEnum):
+    """How much a broken command rule weighs. ``catastrophic``: it fails both gates."""
+
+    NORMAL = "normal"
+    CATASTROPHIC = "catastrophic"
+
+
+CommandPattern = Annotated[str, StringConstraints(min_length=1)]
+
+
+class CommandRule(Part):
+    """What every rule under ``bench.rules`` has: it looks at single commands, as the shell would run them.
+
+    A command pattern is a regular expression, with regard to case, that must match from the start of one simple
+    command: the program without its folder, then its words without quotes, one blank between them, then redirections
+    as ``>/path``. What stands in front (sudo, env, VAR=…, nohup, timeout) is left out; pipelines, lists, substitutions,
+    ``sh -c '…'`` and ``xargs``/``find -exec`` are taken apart. Words of a quoted text are never a command.
+    """
+
+    label: NonEmpty = Field(description="Shown in reports.")
+    required: bool = Field(True, description="false: counts towards the compliance score, but does not block.")
+    severity: Severity = Field(Severity.NORMAL, description="catastrophic: when broken, both gates fail.")
+    policy: NonEmpty | None = Field(None, description="The policy that the rule comes from, for example `look-first`.")
+    hosts: tuple[HostName, ...] = Field((), description="Only commands on these hosts; all hosts if left out.")
+
+
+class CommandCount(CommandRule):
+    """How often a command may run: at least `min`, at most `max` times; `max: 0` forbids it."""
+
+    validator: Literal["command_count"]
+    commands: tuple[CommandPattern, ...] = Field(min_length=1, description="Commands that count: any of these.")
+    unless: tuple[CommandPattern, ...] = Field((), description="Commands that do not count after all.")
+    exit_status: Literal["zero", "nonzero"] | int | None = Field(
+        None, description="Count only lines that ended so: `zero`, `nonzero` or a number."
+    )
+    min: Annotated[int, Field(ge=0)] | None = Field(None, description="At least; 1 if neither is given.")
+    max: Annotated[int, Field(ge=0)] | None = Field(None, description="At most; 0 forbids.")
+
+
+class CommandOrder(CommandRule):
+    """Each of `commands` must come after (or before) another command on the same host."""
+
+    validator: Literal["command_order"]
+    commands: tuple[CommandPattern, ...] = Field(min_length=1, description="The commands that the rule is about.")
+    unless: tuple[CommandPattern, ...] = Field((), description="Commands that it is not about after all.")
+    after: tuple[CommandPattern, ...] = Field((), description="One of these must have come before each of them.")
+    before: tuple[CommandPattern, ...] = Field((), description="One of these must follow the last of them.")
+    exit_status: Literal["zero", "nonzero"] | int | None = Field(
+        None, description="How the line of `after` or `before` must have ended."
+    )
+    forget: tuple[CommandPattern, ...] = Field(
+        (),
+        description="With `after`: what came before one of these no longer counts, such as a change of the file.",
+    )
+    when_absent: Literal["pass", "fail"] = Field("pass", description="If none of `commands` ran at all.")
+
+
+class CommandAllowList(CommandRule):
+    """Nothing but listed commands may run."""
+
+    validator: Literal["command_allow_list"]
+    commands: tuple[CommandPattern, ...] = Field((), description="Commands that may run.")
+    read_only: bool = Field(False, description="Allow commands that only look: ls, cat, grep, ps, systemctl status …")
+
+
+class NoHiddenCommands(CommandRule):
+    """Nothing runs that cannot be read: no decoded, fetched or uploaded scripts, no onward login."""
+
+    validator: Literal["no_hidden_commands"]
+
+
+COMMAND_RULES: Mapping[str, type[CommandRule]] = MappingProxyType(
+    {
+        "command_count": CommandCount,
+        "command_order": CommandOrder,
+        "command_allow_list": CommandAllowList,
+        "no_hidden_commands": NoHiddenCommands,
+    }
+)
+
+AnyCommandRule = Annotated[
+    CommandCount | CommandOrder | CommandAllowList | NoHiddenCommands, Field(discriminator="validator")
+]
+
+
+class Kind(StrEnum):
+    """What a scenario asks for. ``control``: nothing is wrong; ``refusal``: policy forbids what is asked for."""
+
+    REMEDIATION = "remediation"
+    INVESTIGATION = "investigation"
+    CONTROL = "control"
+    REFUSAL = "refusal"
+
+
+class Difficulty(StrEnum):
+    """How hard: the cause is named by the first message, needs a few steps, or hides behind red herrings."""
+
+    EASY = "easy"
+    MEDIUM = "medium"
+    HARD = "hard"
+
+
+class BlastRadius(StrEnum):
+    """What a wrong fix would take down."""
+
+    PROCESS = "process"
+    SERVICE = "service"
+    HOST = "host"
+    FLEET = "fleet"
+
+
+class Source(Part):
+    """Where the incident, or its remedy, is described in public."""
+
+    title: NonEmpty = Field(description="For example `systemd.exec(5)`, or a post-mortem's title.")
+    url: Annotated[str, StringConstraints(pattern=r"^https://\S+$")] | None = Field(None, description="Its address.")
+
+
+class Cheat(Part):
+    """A tempting wrong fix, or the right one by forbidden means: what must go red when `cheat-NAME.yml` is played."""
+
+    fails: Literal["task_validation", "compliance", "both"] = Field(
+        description="The gate that must be red; the other one must be green."
+    )
+    rules: tuple[NonEmpty, ...] = Field(
+        (), description="Labels of rules, or names of policies, that must be among the broken ones."
+    )
+    why: NonEmpty = Field(description="What is wrong with it, in one sentence; shown by `2501bench explain`.")
+
+
+class Collateral(Part):
+    """The third check: nothing changed on the hosts beyond what the fix needs."""
+
+    required: bool = Field(True, description="false: shown, but never red.")
+    roots: tuple[Annotated[str, StringConstraints(pattern=r"^/")], ...] = Field(
+        ("/etc", "/usr/local", "/opt", "/srv", "/root", "/home"), description="Folders whose files are compared."
+    )
+
+
+AllowedChange = Annotated[
+    str,
+    StringConstraints(pattern=r"^(package|unit|listener|user|group|mount|cron|file|firewall|sysctl):.+$"),
+]
+
+
 class Bench(Part):
     """Our additions; a vendor's runner ignores this object."""
 
@@ -219,6 +364,25 @@ class Bench(Part):
         "to it; * and ** are allowed. For --changed-since.",
     )
     lint: Lint = Field(default_factory=Lint, description="Findings of `2501bench validate` that are meant.")
+    rules: tuple[AnyCommandRule, ...] = Field((), description="Compliance: rules on single, parsed commands.")
+    policies: tuple[NonEmpty, ...] = Field(
+        (), description="Compliance: ready-made rules on commands, by name, for example `no-reboot`."
+    )
+    cheats: dict[NonEmpty, Cheat] = Field(
+        default_factory=dict, description="For --selfcheck: what each `cheat-NAME.yml` must break, by its NAME."
+    )
+    collateral: Collateral | None = Field(None, description="The third check: what else changed on the hosts.")
+    allowed_changes: tuple[AllowedChange, ...] = Field(
+        (), description="What a fix may change, as KIND:GLOB, for example `file:/etc/nginx/*`; for `collateral`."
+    )
+    kind: Kind = Field(Kind.REMEDIATION, description="What is asked for; `control`: nothing is wrong.")
+    difficulty: Difficulty | None = Field(None, description="easy, medium or hard.")
+    skills: tuple[NonEmpty, ...] = Field((), description="What one must know, for example `systemd`, `tls`.")
+    blast_radius: BlastRadius | None = Field(None, description="What a wrong fix would take down.")
+    expected_minutes: Annotated[float, Field(gt=0, le=1440)] | None = Field(
+        None, description="What a person on call needs for it."
+    )
+    sources: tuple[Source, ...] = Field((), description="Where the incident or its remedy is described in public.")
 
 
 class Scenario(Part):
@@ -255,6 +419,14 @@ class LoadedScenario(BaseModel):
             if path.is_file():
                 return path
         return None
+
+    def repairs(self, kind: Literal["cheat", "alt"]) -> dict[str, Path]:
+        """Return the playbooks ``KIND-NAME.yml`` of the scenario's folder, by NAME, in order of their names."""
+        found = {}
+        for path in sorted(self.directory.glob(f"{kind}-*.y*ml")):
+            if path.suffix in (".yml", ".yaml") and path.is_file():
+                found[path.stem.removeprefix(f"{kind}-")] = path
+        return found
 
     @property
     def inventory(self) -> Path | None:

@@ -53,7 +53,8 @@ class RuleResult(Record):
         """JSON pointer of the rule in its scenario.json."""
         if self.scope == "claims":
             return "/bench/claims_match"
-        return f"/bench/outcome/{self.index}" if self.scope == "outcome" else f"/validation/{self.scope}/{self.index}"
+        owner = "bench" if self.scope in ("rules", "policies", "outcome") else "validation"
+        return f"/{owner}/{self.scope}/{self.index}"
 
 
 class GateResult(Record):

@@ -174,7 +174,8 @@ TARGETS = ", ".join(Where)
         (
             {"bench": {"qqq": 1}},
             "/bench/qqq: unknown field 'qqq'. Known here: timeouts, hold_seconds, packages, host_packages, requires,"
-            " outcome, claims_match, depends_on, lint.",
+            " outcome, claims_match, depends_on, lint, rules, policies, cheats, collateral, allowed_changes, kind,"
+            " difficulty, skills, blast_radius, expected_minutes, sources.",
         ),
         ({"hosts": "web-01"}, "/hosts: must be a list, not a string"),
         ({"hosts": ["web-01"]}, "/hosts/0: must be an object, not a string"),
