@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_2501bench.evidence.model import PlaybookRecord
+from pytest_2501bench.evidence.model import PlaybookRecord, ResolutionStatus
 
 # Ansible prints the result of a task that went well only for debug (and for what sets _ansible_verbose_always).
 _SAID = re.compile(r"^ok: \[(?P<host>[^\]\s]+)(?: -> [^\]]*)?\] => (?:\(item=.*\) => )?(?=\{)", re.M)
+_RESOLUTION = re.compile(rf"^resolution: *(?P<status>{'|'.join(ResolutionStatus)})[ .]*(?:\n|$)")
 _NAME = re.compile(r"^\s*-\s+name:\s*(?P<name>.+?)\s*$", re.M)
 
 
@@ -35,6 +36,22 @@ def said(output: str) -> Iterator[Said]:
         text = "\n".join(_text(value) for value in values).strip()
         if text:
             yield Said(match["host"], text)
+
+
+def resolved(report: tuple[Said, ...]) -> tuple[ResolutionStatus | None, tuple[Said, ...]]:
+    """Return the status that a report claims with a first line ``resolution: no_action``, and the report without it.
+
+    A playbook that ends well is ``success`` otherwise: this is how the oracle declines what policy forbids.
+    """
+    claimed: ResolutionStatus | None = None
+    kept = []
+    for each in report:
+        if (match := _RESOLUTION.match(each.text)) is not None:
+            claimed = ResolutionStatus(match["status"])
+            each = Said(each.host, each.text[match.end() :].strip())  # noqa: PLW2901 - the rest of the same
+        if each.text:
+            kept.append(each)
+    return claimed, tuple(kept)
 
 
 def task_names(playbook: Path) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 The playbook runs once, on all hosts of the ticket; each host's task record has the commands that ran on it. Every
 ``msg`` of an ``ansible.builtin.debug`` task goes into the report, so an investigation is solved by saying what was
-found.
+found. A first line ``resolution: no_action`` there is how a request that policy forbids is declined.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pytest_2501bench.agents.ansible_report import said, summary_of, task_names
+from pytest_2501bench.agents.ansible_report import resolved, said, summary_of, task_names
 from pytest_2501bench.agents.protocol import Assignment, Journal, Outcome
 from pytest_2501bench.bastion.shelf import note_unreached, recordings_of
 from pytest_2501bench.errors import BenchError, Cause, Phase
@@ -99,7 +99,7 @@ class OracleAgent:
     def _outcome(self, assignment: Assignment, journal: Journal, record: PlaybookRecord, output: str) -> Outcome:
         from pytest_2501bench.playbooks.commands import executed_commands
 
-        report = tuple(said(output))
+        claimed, report = resolved(tuple(said(output)))
         names = frozenset(task.host.host_name for task in assignment.tasks)
         commands = executed_commands(record)
         summaries: dict[str, str] = {}
@@ -121,7 +121,10 @@ class OracleAgent:
             f"{task.host.host_name}: {summaries[task.task_id]}" if len(names) > 1 else summaries[task.task_id]
             for task in assignment.tasks
         )
-        return Outcome(_RESOLUTION.get(record.status, ResolutionStatus.HARD_FAILURE), whole, summaries)
+        status = _RESOLUTION.get(record.status, ResolutionStatus.HARD_FAILURE)
+        if status is ResolutionStatus.SUCCESS and claimed is not None:
+            status = claimed
+        return Outcome(status, whole, summaries)
 
     def _ansible(self) -> AnsibleRunner:
         with self._lock:

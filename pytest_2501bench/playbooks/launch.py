@@ -46,6 +46,7 @@ class Launch:
     environment: Mapping[str, str]
     directory: Path  # private, empty, removed by the caller
     warm: WarmAnsible | None = None  # for an environment as :func:`whole_environment` returns it
+    skip_tags: tuple[str, ...] = ()
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
@@ -75,6 +76,7 @@ def _configure(spec: Launch, notes: Path) -> RunnerConfig:
         playbook=str(spec.playbook),
         inventory=[str(path) for path in spec.inventories],
         envvars=dict(spec.environment),
+        skip_tags=",".join(spec.skip_tags) or None,
         fact_cache_type="",  # its default keeps facts on disk
         ident="run",
     )

@@ -25,6 +25,7 @@ class PlaybookRequest:
         None  # the scenario's inventory.ini or .yml: groups and variables on top of our hosts
     )
     extra_vars: Mapping[str, Any] = field(default_factory=dict)
+    skip_tags: tuple[str, ...] = ()  # tasks with one of these are left out
     progress: Progress = silent  # one line per task start: "validate.yml: [web-01] the site answers"
     cancelled: Callable[[], bool] = lambda: False  # polled; True ends the playbook like a deadline (status cancelled)
 

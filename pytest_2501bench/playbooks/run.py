@@ -199,7 +199,7 @@ class AnsibleRunner:
                 return Ended(None), Outcome(PlaybookStatus.RUNNER_ERROR, str(e))
             # A scenario with settings of its own needs an Ansible that has read them.
             warm = self._warm if environment["ANSIBLE_CONFIG"] == str(NEUTRAL) else None
-            spec = Launch(playbook, inventories, request.extra_vars, environment, home, warm)
+            spec = Launch(playbook, inventories, request.extra_vars, environment, home, warm, request.skip_tags)
             ended = launch(spec, on_event, why_stop)
         result = outcome(ended, fold.seen(), folder=playbook.parent, deadline=request.deadline)
         if result.status in (PlaybookStatus.TIMED_OUT, PlaybookStatus.CANCELLED, PlaybookStatus.UNREACHABLE):

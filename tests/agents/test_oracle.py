@@ -156,3 +156,33 @@ ok: [db-01] => {broken
 
 def test_names_of_a_playbook_that_is_not_there_are_none(tmp_path: Path) -> None:
     assert task_names(tmp_path / "none.yml") == ()
+
+
+def test_a_playbook_declines_a_request_by_the_first_line_of_its_report(
+    oracle: OracleAgent, sshd: Sshd, tmp_path: Path
+) -> None:
+    tasks = """
+    - ansible.builtin.debug:
+        msg: |
+          resolution: no_action
+          The policy forbids it.
+"""
+    outcome, _ = work(oracle, [sshd.host("web-01")], tmp_path, tasks)
+
+    assert outcome is not None
+    assert outcome.resolution is ResolutionStatus.NO_ACTION
+    assert "The policy forbids it." in outcome.summary
+    assert "resolution:" not in outcome.summary
+
+
+def test_a_playbook_that_failed_is_a_failure_whatever_it_claims(
+    oracle: OracleAgent, sshd: Sshd, tmp_path: Path
+) -> None:
+    tasks = """
+    - ansible.builtin.debug: {msg: "resolution: no_action"}
+    - ansible.builtin.command: "false"
+"""
+    outcome, _ = work(oracle, [sshd.host("web-01")], tmp_path, tasks)
+
+    assert outcome is not None
+    assert outcome.resolution is ResolutionStatus.AGENTIC_FAILURE
