@@ -16,6 +16,7 @@ from pytest_2501bench.cli import (
     export,
     flush,
     hosts,
+    listing,
     program,
     registry,
     report,
@@ -59,6 +60,7 @@ _options.__doc__ = _HELP
 
 app.command("start", cls=start.StartCommand, options_metavar="[OPTIONS] [-- PYTEST ARGUMENTS]")(start.start)
 app.command("validate", short_help="Check scenario files without running them.")(validate.validate)
+app.command("list", short_help="The scenarios that there are, and what they ask for.")(listing.list_)
 app.command("compare", short_help="Is one side better than another?")(compare.compare)
 app.command("trend", short_help="How rates went over time.")(trend.trend)
 app.command("report", short_help="All results as html pages.")(report.report)

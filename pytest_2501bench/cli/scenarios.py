@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pytest_2501bench.errors import BenchError, Cause
 from pytest_2501bench.scenario.find import find_scenarios
 from pytest_2501bench.scenario.load import load_scenario
-from pytest_2501bench.scenario.model import LoadedScenario, RuleFields
+from pytest_2501bench.scenario.model import BUILT_IN_RULES, LoadedScenario, RuleFields
 from pytest_2501bench.scenario.select import select
 
 FOLDER = "scenarios"
@@ -73,6 +73,31 @@ def one_scenario(folder: Path, word: str, validators: Mapping[str, type[RuleFiel
             Cause.OPTION_INVALID, f"-s {word}: means {len(keys)} scenarios: {', '.join(keys)}.", remedy="Name one key."
         )
     return loaded[keys[0]]
+
+
+def readable(folder: Path) -> tuple[list[LoadedScenario], list[Path]]:
+    """Return the scenarios in *folder* and the files that cannot be read, which ``2501bench validate`` explains.
+
+    Plugins are asked for their rule types, which takes a second, only where files need more than the built-in ones.
+    """
+    loaded, broken = _load(find_scenarios(folder), BUILT_IN_RULES)
+    if broken:
+        from pytest_2501bench.cli.project import open_project
+
+        rules = {name: rule.model for name, rule in open_project(check_mode=False).rule_types.items()}
+        more, broken = _load(broken, rules) if rules else ([], broken)
+        loaded += more
+    return sorted(loaded, key=lambda each: each.directory), broken
+
+
+def _load(files: Iterable[Path], validators: Mapping[str, type[RuleFields]]) -> tuple[list[LoadedScenario], list[Path]]:
+    loaded, broken = [], []
+    for file in files:
+        try:
+            loaded.append(load_scenario(file, validators=validators, root=Path.cwd()))
+        except BenchError:
+            broken.append(file)
+    return loaded, broken
 
 
 def _says_key(file: Path) -> object:
