@@ -22,7 +22,7 @@ from pytest_2501bench.scoring.patterns import search
 ROOT = Path(__file__).parents[2] / "scenarios"
 FOLDERS = sorted(str(path.parent.relative_to(ROOT)) for path in ROOT.rglob("scenario.json"))
 PLAYBOOKS = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("*/*/*.yml"))
-KEYWORDS = frozenset({"name", "register", "until", "retries", "delay", "failed_when", "changed_when"})
+KEYWORDS = frozenset({"name", "register", "until", "retries", "delay", "failed_when", "changed_when", "tags"})
 
 
 @cache
