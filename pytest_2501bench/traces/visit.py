@@ -113,30 +113,57 @@ class Visitor:
     def _all(self, hosts: Sequence[Host], asked: Mapping[str, tuple[Any, ...]]) -> dict[str, dict[str, Any]]:
         """Send the program to all hosts at the same time, and return the answers by ``host_name``."""
         source = _SCRIPT.read_text(encoding="utf-8").partition('\nif __name__ == "__main__":')[0]
-        # Nothing of our environment: a control master that this starts would keep it in sight for a minute.
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
-        visits: dict[Host, subprocess.Popen[str]] = {}
-        try:
-            for host in hosts:
-                with tempfile.TemporaryFile("w+", encoding="utf-8") as program:
-                    program.write(f"{source}\nmain(*{asked[host.host_name]!r})\n")
-                    program.seek(0)
-                    visits[host] = subprocess.Popen(
-                        [*self.ssh(host), _command(host)],
-                        stdin=program,
-                        stdout=subprocess.PIPE,
-                        stderr=subprocess.PIPE,
-                        text=True,
-                        errors="replace",
-                        env=environment,
-                        start_new_session=True,
-                    )
-            return {host.host_name: _answer(host, visit) for host, visit in visits.items()}
-        finally:
-            for visit in visits.values():
-                if visit.poll() is None:
-                    visit.kill()
-                    visit.communicate()
+        programs = {name: f"{source}\nmain(*{words!r})\n" for name, words in asked.items()}
+        answers = {}
+        for name, text in send(self.ssh, hosts, programs).items():
+            try:
+                answer = ast.literal_eval(text.rpartition("\n")[2])
+            except (ValueError, SyntaxError):
+                answer = None
+            if not isinstance(answer, dict):
+                raise BenchError(Cause.PREPARE_FAILED, f"host {name}: it could not be looked at: no answer was read")
+            answers[name] = answer
+        return answers
+
+
+def send(ssh: SshCommand, hosts: Sequence[Host], programs: Mapping[str, str]) -> dict[str, str]:
+    """Run a Python program on each host, as root where that can be had, all at the same time.
+
+    Args:
+        ssh: how to reach a host.
+        hosts: where.
+        programs: by ``host_name``; they come through standard input.
+
+    Returns:
+        What they printed, by ``host_name``, without white space around it.
+
+    Raises:
+        BenchError: ``ssh_not_up`` or ``prepare_failed``: a program did not come to its end.
+    """
+    # Nothing of our environment: a control master that this starts would keep it in sight for a minute.
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"}
+    visits: dict[Host, subprocess.Popen[str]] = {}
+    try:
+        for host in hosts:
+            with tempfile.TemporaryFile("w+", encoding="utf-8") as program:
+                program.write(programs[host.host_name])
+                program.seek(0)
+                visits[host] = subprocess.Popen(
+                    [*ssh(host), _command(host)],
+                    stdin=program,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    errors="replace",
+                    env=environment,
+                    start_new_session=True,
+                )
+        return {host.host_name: _answer(host, visit) for host, visit in visits.items()}
+    finally:
+        for visit in visits.values():
+            if visit.poll() is None:
+                visit.kill()
+                visit.communicate()
 
 
 def _command(host: Host) -> str:
@@ -147,20 +174,16 @@ def _command(host: Host) -> str:
     return f"if sudo -n true 2>/dev/null; then exec sudo -n {python}; else exec {python}; fi"
 
 
-def _answer(host: Host, visit: subprocess.Popen[str]) -> dict[str, Any]:
+def _answer(host: Host, visit: subprocess.Popen[str]) -> str:
     try:
         out, err = visit.communicate(timeout=SECONDS)
     except subprocess.TimeoutExpired:
         raise BenchError(Cause.SSH_NOT_UP, f"host {host.host_name}: no answer within {SECONDS:g} s") from None
-    try:
-        answer = ast.literal_eval(out.strip().rpartition("\n")[2])
-    except (ValueError, SyntaxError):
-        answer = None
-    if visit.returncode != 0 or not isinstance(answer, dict):
+    if visit.returncode != 0 or not out.strip():
         why = err.strip().rpartition("\n")[2] or f"exit status {visit.returncode}"
         cause = Cause.SSH_NOT_UP if visit.returncode == _SSH_FAILED else Cause.PREPARE_FAILED
         raise BenchError(cause, f"host {host.host_name}: it could not be looked at: {why}")
-    return answer
+    return out.strip()
 
 
 def _processes(answer: Mapping[str, Any]) -> Processes:

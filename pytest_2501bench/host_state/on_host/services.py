@@ -1,0 +1,236 @@
+"""What runs and who may reach it: units, listeners, the firewall."""
+# pathlib takes longer to import than all of this to run:
+# ruff: noqa: PTH112, PTH115
+
+from __future__ import annotations
+
+import os
+import time
+
+from pytest_2501bench.host_state.on_host.ground import Program, clean, fingerprint, lines, listing, read
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TYPES = ("service", "socket", "timer", "path")
+_SHOW = (
+    "Id",
+    "Type",
+    "ActiveState",
+    "SubState",
+    "LoadState",
+    "UnitFileState",
+    "RemainAfterExit",
+    "BusName",
+    "TriggeredBy",
+    "Job",
+)
+# Of logins and terminals.
+_PASSING = ("user@", "user-runtime-dir@", "ssh@", "sshd@", "getty@", "serial-getty@", "container-getty@", "autovt@")
+_LEVELS = "2345"
+SETTLE = 2.0  # seconds that a host that still boots is waited for
+
+
+class Units:
+    """The units of systemd, or the scripts of a host without it. Starts programs at once, reads them later."""
+
+    def __init__(self) -> None:
+        self._systemd = os.path.isdir("/run/systemd/system")
+        self._files = self._program("list-unit-files", "--no-legend", "--plain", "--type=" + ",".join(_TYPES))
+        self._shown = self._program("show", "--property=" + ",".join(_SHOW), *("*." + kind for kind in _TYPES))
+
+    def _program(self, *words: str) -> Program:
+        return Program("systemctl", "--no-pager", *words) if self._systemd else Program("")
+
+    def found(self) -> dict[str, str]:
+        """Return each unit's state: whether it starts by itself, and whether it is active."""
+        if not self._systemd:
+            return {name: fingerprint([("starts", levels)]) for name, levels in _scripts().items()}
+        until = time.monotonic() + SETTLE
+        loaded = list(_blocks(self._shown.output()))
+        while any(unit.get("Job", "0") not in ("", "0") for unit in loaded) and time.monotonic() < until:
+            time.sleep(0.1)
+            self._shown = self._program("show", "--property=" + ",".join(_SHOW), *("*." + kind for kind in _TYPES))
+            loaded = list(_blocks(self._shown.output()))
+        enabled: dict[str, str] = {}
+        for line in self._files.output():
+            words = line.split()
+            if len(words) > 1 and words[1] != "alias" and not words[0].startswith(_PASSING):
+                enabled[words[0]] = words[1]
+        active = {}
+        for unit in loaded:
+            name = unit.get("Id", "")
+            if name.startswith(_PASSING) or unit.get("LoadState") not in ("loaded", "masked"):
+                continue
+            state = _activity(unit)
+            if name in enabled or state != "inactive":
+                active[name] = state
+                enabled.setdefault(name, unit.get("UnitFileState") or "transient")
+        scripts = _scripts() if "generated" in enabled.values() else {}
+        return {
+            clean(name): fingerprint(self._told(name, state, active, scripts))
+            for name, state in sorted(enabled.items())
+        }
+
+    @staticmethod
+    def _told(name: str, state: str, active: dict[str, str], scripts: dict[str, str]) -> Iterator[tuple[str, str]]:
+        yield "enabled", state.replace("-runtime", "")
+        if state == "generated":
+            yield "starts", scripts.get(name.rpartition(".")[0], "never")
+        if "@." not in name:
+            yield "active", active.get(name, "inactive")
+
+
+def _blocks(printed: list[str]) -> Iterator[dict[str, str]]:
+    unit: dict[str, str] = {}
+    for line in [*printed, ""]:
+        name, sign, value = line.partition("=")
+        if sign:
+            unit[name] = value
+        elif unit:
+            yield unit
+            unit = {}
+
+
+def _activity(unit: dict[str, str]) -> str:
+    """Return active, exited, restarting, failed or inactive; inactive too where it says nothing of the host."""
+    state, sub = unit.get("ActiveState", ""), unit.get("SubState", "")
+    static = unit.get("UnitFileState") != "enabled"
+    triggers = unit.get("TriggeredBy", "")
+    if unit.get("Type") == "oneshot" and unit.get("RemainAfterExit") != "yes":
+        return "failed" if state == "failed" and ".timer" not in triggers else "inactive"
+    if state == "failed":
+        return "failed"
+    if static and (unit.get("BusName") or ".socket" in triggers or ".path" in triggers):
+        return "inactive"  # somebody asked it something, or has not for a while
+    if state in ("activating", "active", "reloading"):
+        return "restarting" if sub.startswith("auto-restart") else "exited" if sub == "exited" else "active"
+    return "inactive"
+
+
+def _scripts() -> dict[str, str]:
+    """Return which of the scripts in /etc/init.d start by themselves, and at which run levels."""
+    starts: dict[str, str] = {}
+    for level in _LEVELS + "S":
+        for name in listing(f"/etc/rc{level}.d"):
+            if name[:1] == "S" and name[1:3].isdigit():
+                starts[name[3:]] = starts.get(name[3:], "") + level
+    for level in ("boot", "default"):  # OpenRC
+        for name in listing(f"/etc/runlevels/{level}"):
+            starts[name] = starts.get(name, "") + level
+    names = [name for name in listing("/etc/init.d") if os.access("/etc/init.d/" + name, os.X_OK)]
+    return {name: starts.get(name, "never") for name in names}
+
+
+# ---- listeners ----------------------------------------------------------------------------------------------------
+
+
+def listeners() -> dict[str, str]:
+    """Return PROTOCOL:ADDRESS:PORT of what waits for others, with the name of the program behind it."""
+    sockets: dict[str, str] = {}
+    low = int((read("/proc/sys/net/ipv4/ip_local_port_range").split() or ["32768"])[0])
+    for table, waits in (("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07")):
+        for row in (line.split() for line in lines("/proc/self/net/" + table)[1:]):
+            if len(row) < 10 or row[3] != waits:
+                continue
+            address, _, port = row[1].partition(":")
+            # A client of UDP, such as one that asks for names, waits on a port of chance.
+            if table.startswith("udp") and (int(port, 16) >= low or row[2].strip("0") != ":"):
+                continue
+            sockets[row[9]] = f"{table[:3]}:{_address(address)}:{int(port, 16)}"
+    programs: dict[str, set[str]] = {name: set() for name in sockets.values()}
+    wanted = {f"socket:[{inode}]": name for inode, name in sockets.items()}
+    for pid in listing("/proc") if wanted else []:
+        if not pid.isdigit():
+            continue
+        for number in listing(f"/proc/{pid}/fd"):
+            try:
+                name = wanted.get(os.readlink(f"/proc/{pid}/fd/{number}"), "")
+            except OSError:
+                continue
+            if name:
+                programs[name].add(clean(read(f"/proc/{pid}/comm").strip()))
+    return {name: fingerprint([("process", _program(found))]) for name, found in programs.items()}
+
+
+def _program(found: set[str]) -> str:
+    # systemd holds the socket too, of what it starts by it: whether that has been asked says nothing.
+    return "systemd" if "systemd" in found else ",".join(sorted(found)) or "unknown"
+
+
+def _address(text: str) -> str:
+    words = [text[index : index + 8] for index in range(0, len(text), 8)]
+    octets = b"".join(
+        bytes.fromhex(word)[::-1] for word in words
+    )  # as the kernel keeps them, on little-endian machines
+    if len(octets) == 4:
+        return ".".join(map(str, octets))
+    if not any(octets):
+        return "[::]"
+    if octets[:12] == b"\0" * 10 + b"\xff\xff":
+        return ".".join(map(str, octets[12:]))
+    groups = [format(int.from_bytes(octets[index : index + 2], "big"), "x") for index in range(0, 16, 2)]
+    return "[::1]" if groups == ["0"] * 7 + ["1"] else "[" + ":".join(groups) + "]"
+
+
+# ---- the firewall -------------------------------------------------------------------------------------------------
+
+
+class Firewall:
+    """The rules of nftables and iptables, without counters."""
+
+    def __init__(self) -> None:
+        self._nft = Program("nft", "--stateless", "list", "ruleset")
+        # With nft there it tells of iptables' rules too, unless they are in the kernel's old tables.
+        self._old = [
+            Program(name) if read(table) or not self._nft.exists else Program("")
+            for name, table in (
+                ("iptables-save", "/proc/net/ip_tables_names"),
+                ("ip6tables-save", "/proc/net/ip6_tables_names"),
+            )
+        ]
+
+    def found(self) -> dict[str, str]:
+        """Return the rules of each chain, as one text."""
+        chains = _nft(self._nft.output())
+        chains.update(_saved("ip", self._old[0].output()))
+        chains.update(_saved("ip6", self._old[1].output()))
+        return {clean(name): fingerprint([("rules", clean(" | ".join(rules)))]) for name, rules in chains.items()}
+
+
+def _nft(printed: list[str]) -> dict[str, list[str]]:
+    chains: dict[str, list[str]] = {}
+    table = ""
+    current: list[str] | None = None
+    elements = False
+    for line in map(str.strip, printed):
+        if line.startswith("table ") and line.endswith("{"):
+            table = line[len("table ") : -1].strip()
+            chains[table] = []
+        elif current is None and line.endswith("{"):
+            current = chains.setdefault(f"{table} {line[:-1].strip().partition(' ')[2] or line[:-1].strip()}", [])
+        elif line == "}" and current is not None and not elements:
+            current = None
+        elif current is not None:
+            # What a set holds comes and goes (who is banned for an hour); that it is there is the rule.
+            elements = (elements or line.startswith("elements = {")) and not line.endswith("}")
+            if line and not elements and not line.startswith("elements"):
+                current.append(line)
+    return chains
+
+
+def _saved(family: str, printed: list[str]) -> dict[str, list[str]]:
+    chains: dict[str, list[str]] = {}
+    table = ""
+    for line in printed:
+        if line.startswith("*"):
+            table = line[1:]
+        elif line.startswith(":"):
+            chain, policy = line[1:].split(" ")[:2]
+            if policy != "-":
+                chains.setdefault(f"{family} {table} {chain}", []).insert(0, f"policy {policy.lower()}")
+        elif line.startswith("-A "):
+            chain, _, rule = line[3:].partition(" ")
+            chains.setdefault(f"{family} {table} {chain}", []).append(rule)
+    return chains
