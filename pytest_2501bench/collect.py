@@ -20,6 +20,7 @@ from pytest_2501bench.verdict import VerdictItem, items_of
 
 if TYPE_CHECKING:
     from pytest_2501bench.scenario.model import LoadedScenario
+    from pytest_2501bench.selfcheck.items import Selfcheck
 
 SCENARIO_FILE = "scenario.json"
 _PLAIN = Variant()
@@ -58,8 +59,8 @@ class ScenarioFile(pytest.Module):
         self.extra_keyword_matches.add("/".join(path.parent.parts[-2:]))
         return self
 
-    def collect(self) -> Iterator[ScenarioRun | VerdictItem]:
-        """Load the scenario and yield its runs, and the verdict on them if something is required.
+    def collect(self) -> Iterator[ScenarioRun | VerdictItem | Selfcheck]:
+        """Load the scenario and yield its runs, and the verdict on them if something is required; or its self-check.
 
         Raises:
             CollectError: the file breaks the contract; one line per problem.
@@ -89,6 +90,11 @@ class ScenarioFile(pytest.Module):
         if self.loaded.migrated:
             self.warn(pytest.PytestWarning(migration_hint(self.path, root=self.config.rootpath)))
         self.extra_keyword_matches.update((key, *self.loaded.scenario.tags))
+        if state.settings.selfcheck:
+            from pytest_2501bench.selfcheck.items import Selfcheck
+
+            yield Selfcheck.of(self, self.loaded)
+            return
         try:
             for number in range(1, state.settings.iterations + 1):
                 for variant in variants(state.settings.matrix):

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_2501bench.collect import Check, ScenarioRun, regroup
+from pytest_2501bench.collect import Check, regroup
 from pytest_2501bench.gathering import Results
 from pytest_2501bench.interrupt import terminated_like_interrupted
 from pytest_2501bench.preflight import check_and_begin, header_lines
 from pytest_2501bench.state import STATE
+from pytest_2501bench.verdict import is_verdict
 from pytest_2501bench.wiring import ANNOUNCER, RUN, session_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ class Course:
         if self._state.worker:
             return
         config.pluginmanager.register(self._results, "2501bench-results")
+        if self._state.settings.selfcheck:
+            from pytest_2501bench.selfcheck.summary import Summary
+
+            config.pluginmanager.register(Summary(config), "2501bench-selfcheck")
         if config.pluginmanager.hasplugin("dsession"):
             from pytest_2501bench.xdist.controller import Controller
 
@@ -79,14 +84,14 @@ class Course:
 
     def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> list[str]:
         """Say which settings hold, each with its source, when there is something to run with them."""
-        return header_lines(self._config) if any(isinstance(item, Check) for item in items) else []
+        return header_lines(self._config) if self._scenarios(items) else []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Pre-flight, before the first run; with ``--bench-check`` nothing but that."""
         option = session.config.option
-        runs = {id(item.run): item.run for item in session.items if isinstance(item, Check)}
-        if not runs or option.collectonly or (session.testsfailed and not option.continue_on_collection_errors):
+        scenarios = self._scenarios(session.items)
+        if not scenarios or option.collectonly or (session.testsfailed and not option.continue_on_collection_errors):
             return None
         self._cleanup.callback(session_of(self._config).close)
         self._cleanup.enter_context(terminated_like_interrupted(once=self._state.worker))
@@ -97,10 +102,19 @@ class Course:
             if line is not None:
                 self._config.stash[ANNOUNCER] = LineAnnouncer(line)
             return None
-        if not check_and_begin(self._config, _scenarios(runs.values()), self._results.write):
+        if not check_and_begin(self._config, scenarios, self._results.write):
             return True
         self._show_progress()
         return None
+
+    def _scenarios(self, items: Iterable[pytest.Item]) -> list[LoadedScenario]:
+        """Return the scenarios that are about to be run, or to prove themselves."""
+        if not self._state.keys:
+            return []  # a project without scenarios
+        from pytest_2501bench.selection import scenario_of
+
+        found = (scenario_of(item) for item in items if not is_verdict(item.nodeid))
+        return list({loaded.scenario.key: loaded for loaded in found if loaded is not None}.values())
 
     def _show_progress(self) -> None:
         terminal = self._config.pluginmanager.getplugin("terminalreporter")
@@ -150,10 +164,3 @@ class Course:
     def pytest_unconfigure(self) -> None:
         """Close everything, whatever happened before."""
         self._cleanup.close()
-
-
-def _scenarios(runs: Iterable[ScenarioRun]) -> list[LoadedScenario]:
-    found: dict[str, LoadedScenario] = {}
-    for run in runs:
-        found.setdefault(run.loaded.scenario.key, run.loaded)
-    return list(found.values())

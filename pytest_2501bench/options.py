@@ -350,6 +350,28 @@ OPTIONS: Final[tuple[Option, ...]] = (
         ini=False,
     ),
     Option(
+        "selfcheck",
+        "--selfcheck",
+        "BENCH_SELFCHECK",
+        False,
+        "Let scenarios prove themselves, in place of runs: an item per claim, such as that validate.yml is red after "
+        "prepare.yml, that solve.yml turns both gates green and each cheat-*.yml the gate it names red. With --iter N, "
+        "N times. Nothing of it is stored with results.",
+        parse=_truth,
+        ini=False,
+        switch=True,
+    ),
+    Option(
+        "selfcheck_report",
+        "--selfcheck-report",
+        "BENCH_SELFCHECK_REPORT",
+        None,
+        "Write the matrix of --selfcheck, scenario by claim, as a Markdown file; relative to the root directory.",
+        "FILE",
+        _report_file,
+        ini=False,
+    ),
+    Option(
         "infra_retries",
         "--infra-retries",
         "BENCH_INFRA_RETRIES",
@@ -394,7 +416,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
 )
 
 
-_QUIET: Final = frozenset({"infra_retries", "incus_vm", "keep_sandbox", "record", "stop_when_decided"})
+_QUIET: Final = frozenset({"infra_retries", "incus_vm", "keep_sandbox", "record", "selfcheck", "stop_when_decided"})
 """Not shown in the report header while they are as by default."""
 
 
@@ -425,6 +447,8 @@ class Settings:
     stop_when_decided: bool
     fail_on_regression: str | None
     changed_since: str | None
+    selfcheck: bool
+    selfcheck_report: Path | None
     infra_retries: int
     bench_dir: Path
     report: Path | None
@@ -593,13 +617,30 @@ def resolve(
                 f"--matrix {axis}={chosen} (from {sources['matrix']}): {axis} is {values[name]} already "
                 f"(from {sources[name]}). Give one of the two."
             )
-    for name in ("bench_dir", "hosts", "report", "vm_templates_path"):
+    if values["selfcheck"]:
+        _only_selfcheck(values, sources)
+    elif values["selfcheck_report"] is not None:
+        raise OptionError(f"{sources['selfcheck_report']}: needs --selfcheck: there is no other matrix of claims.")
+    for name in ("bench_dir", "hosts", "report", "selfcheck_report", "vm_templates_path"):
         if values[name] is not None:  # an absolute path stays what it is
             values[name] = root / values[name]
     servicenow = {
         name: value for name, value in {**filed, **environ}.items() if name.startswith("SERVICENOW_") and value
     }
     return Settings(**values, sources=sources, servicenow=servicenow)
+
+
+def _only_selfcheck(values: dict[str, Any], sources: dict[str, str]) -> None:
+    """Refuse what has no meaning in a self-check; its repairs are played by the oracle of a local engine."""
+    if values["agent"] not in (None, "oracle"):
+        raise OptionError(
+            f"--selfcheck: plays the scenarios' own repairs; {sources['agent']} {values['agent']} cannot."
+        )
+    for name in ("matrix", "require", "fail_on_regression", "report"):
+        if values[name] not in (None, ()):
+            raise OptionError(f"--selfcheck: makes no runs, so that {sources[name]} has nothing to say. Leave it out.")
+    values |= {"agent": "oracle", "gateway": "runner", "keep_sandbox": "none"}
+    values |= {"database_url": None, "engine_url": None, "engine_api_key": None}
 
 
 def settings_of(config: pytest.Config) -> Settings:

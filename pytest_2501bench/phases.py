@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from pytest_2501bench.errors import BenchError, Cause, Phase, Verdict
@@ -70,6 +71,7 @@ class RunPhases:
     store: Store | None
     announce: Announcer = field(default_factory=Announcer)
     oracle: bool = False  # the local engine plays the scenario's solve.yml
+    oracle_playbook: Path | None = None  # what it plays in place of that
     main_engine: str | None = None
     secondary_engine: str | None = None
     specialty: str | None = None
@@ -412,7 +414,7 @@ class RunPhases:
             main_engine=self.main_engine,
             secondary_engine=self.secondary_engine,
             specialty=self.specialty,
-            oracle_playbook=self.loaded.playbook("solve") if self.oracle else None,
+            oracle_playbook=(self.oracle_playbook or self.loaded.playbook("solve")) if self.oracle else None,
             oracle_inventory=self.loaded.inventory if self.oracle else None,
         )
 

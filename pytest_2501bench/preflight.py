@@ -59,7 +59,7 @@ def header_lines(config: pytest.Config, more: Sequence[tuple[str, str, str]] = (
 
     settings = config.stash[STATE].settings
     rows = settings.rows()
-    if settings.database_url is None:
+    if settings.database_url is None and not settings.selfcheck:
         shown = shown_path(settings.bench_dir / DATABASE_FILE, config.invocation_params.dir)
         rows.append(("database", shown, "default"))
     return as_text(header([*rows, *more])).splitlines()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pytest_2501bench.errors import BenchError, Cause, Phase
@@ -223,27 +224,45 @@ def _release(memory: RamTicket | None) -> None:
         memory.release()
 
 
+@contextlib.contextmanager
+def memory_for(session: BenchSession, loaded: LoadedScenario, label: str, announce: Announcer) -> Iterator[None]:
+    """Wait for the memory that the hosts of *loaded* take, and hold it. Raises ``sandbox_not_created``."""
+    memory = _memory(session, loaded, label, announce)
+    try:
+        yield
+    finally:
+        _release(memory)
+
+
 def _begun(session: BenchSession, loaded: LoadedScenario, iteration: int, variant: Variant, nodeid: str) -> EvidenceLog:
-    settings, scenario = session.settings, loaded.scenario
+    key, folder = loaded.scenario.key, session.settings.bench_dir
     return EvidenceLog.create(
-        run_dir(settings.bench_dir, session.benchmark_id, scenario.key, iteration, variant=variant.name),
-        RunStarted(
-            run_id=new_id("run"),
-            benchmark_id=session.benchmark_id,
-            key=scenario.key,
-            nodeid=nodeid,
-            iteration=iteration,
-            mode=settings.mode,
-            gateway=settings.gateway,
-            agent=settings.agent,
-            main_engine=variant.main_engine or settings.main_engine,
-            secondary_engine=variant.secondary_engine or settings.secondary_engine,
-            specialty=variant.specialty or settings.specialty,
-            started_at=time.time(),
-            scenario=scenario.model_dump(mode="json", by_alias=True, exclude_defaults=True),
-            version_key=_version_key(session, loaded, variant),
-            has_validate=loaded.playbook("validate") is not None,
-        ),
+        run_dir(folder, session.benchmark_id, key, iteration, variant=variant.name),
+        run_started(session, loaded, iteration, variant, nodeid),
+    )
+
+
+def run_started(
+    session: BenchSession, loaded: LoadedScenario, iteration: int, variant: Variant, nodeid: str
+) -> RunStarted:
+    """Return the head of a new run's evidence."""
+    settings, scenario = session.settings, loaded.scenario
+    return RunStarted(
+        run_id=new_id("run"),
+        benchmark_id=session.benchmark_id,
+        key=scenario.key,
+        nodeid=nodeid,
+        iteration=iteration,
+        mode=settings.mode,
+        gateway=settings.gateway,
+        agent=settings.agent,
+        main_engine=variant.main_engine or settings.main_engine,
+        secondary_engine=variant.secondary_engine or settings.secondary_engine,
+        specialty=variant.specialty or settings.specialty,
+        started_at=time.time(),
+        scenario=scenario.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        version_key=_version_key(session, loaded, variant),
+        has_validate=loaded.playbook("validate") is not None,
     )
 
 

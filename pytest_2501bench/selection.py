@@ -20,7 +20,7 @@ def deselected(config: pytest.Config, items: Sequence[pytest.Item]) -> list[pyte
         pytest.UsageError: a name means no scenario, or there is no such revision.
     """
     state = config.stash[STATE]
-    scenarios = {loaded.scenario.key: loaded for item in items if (loaded := _scenario_of(item)) is not None}
+    scenarios = {loaded.scenario.key: loaded for item in items if (loaded := scenario_of(item)) is not None}
     if not (scenarios or state.keys):
         return []  # a project without scenarios
     try:
@@ -34,13 +34,23 @@ def deselected(config: pytest.Config, items: Sequence[pytest.Item]) -> list[pyte
             wanted &= _touched(config, state.settings.changed_since, list(scenarios.values()))
     except BenchError as exc:
         raise pytest.UsageError(str(exc)) from None
-    return [item for item in items if (loaded := _scenario_of(item)) is not None and loaded.scenario.key not in wanted]
+    return [item for item in items if (loaded := scenario_of(item)) is not None and loaded.scenario.key not in wanted]
 
 
-def _scenario_of(item: pytest.Item) -> LoadedScenario | None:
+def scenario_of(item: pytest.Item) -> LoadedScenario | None:
+    """Return the scenario that *item* belongs to; None for other items."""
     if isinstance(item, Check):
         return item.run.loaded
-    return item.loaded if isinstance(item, VerdictItem) else None
+    return item.loaded if isinstance(item, VerdictItem) else claimed_by(item)
+
+
+def claimed_by(item: pytest.Item) -> LoadedScenario | None:
+    """Return the scenario whose claim *item* is, with ``--selfcheck``; None for other items."""
+    if not item.config.stash[STATE].settings.selfcheck:
+        return None
+    from pytest_2501bench.selfcheck.items import ClaimItem
+
+    return item.loaded if isinstance(item, ClaimItem) else None
 
 
 def _touched(config: pytest.Config, revision: str, scenarios: Sequence[LoadedScenario]) -> set[str]:

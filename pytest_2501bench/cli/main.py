@@ -13,6 +13,7 @@ from pytest_2501bench.cli import (
     chaos,
     compare,
     engine,
+    explain,
     export,
     flush,
     hosts,
@@ -22,6 +23,7 @@ from pytest_2501bench.cli import (
     report,
     sandbox,
     schema,
+    selfcheck,
     serve,
     start,
     sync,
@@ -61,6 +63,8 @@ _options.__doc__ = _HELP
 app.command("start", cls=start.StartCommand, options_metavar="[OPTIONS] [-- PYTEST ARGUMENTS]")(start.start)
 app.command("validate", short_help="Check scenario files without running them.")(validate.validate)
 app.command("list", short_help="The scenarios that there are, and what they ask for.")(listing.list_)
+app.command("explain", short_help="What a scenario shows, checks and forbids; for its author.")(explain.explain)
+app.command("selfcheck", short_help="Let scenarios prove that their checks measure something.")(selfcheck.selfcheck)
 app.command("compare", short_help="Is one side better than another?")(compare.compare)
 app.command("trend", short_help="How rates went over time.")(trend.trend)
 app.command("report", short_help="All results as html pages.")(report.report)

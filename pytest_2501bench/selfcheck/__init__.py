@@ -1,0 +1,1 @@
+"""``--selfcheck``: a scenario proves itself before it judges anybody."""
