@@ -31,8 +31,8 @@ _OWN = words_of(
     "/etc/.pwd.lock /etc/.updated /etc/adjtime /etc/aliases.db /etc/ld.so.cache /etc/mtab /etc/passwd- /etc/shadow- "
     "/etc/group- /etc/gshadow- /etc/subuid- /etc/subgid- /etc/.resolv.conf.systemd-resolved.bak"
 )
-# Kinds of their own tell what is in these; here, only whose they are and who may read them.
-_TOLD_ELSEWHERE = words_of("/etc/passwd /etc/shadow /etc/group /etc/gshadow")
+# Accounts are a kind of their own, and subordinate ids come with them; here, only whose they are and who may read them.
+_TOLD_ELSEWHERE = words_of("/etc/passwd /etc/shadow /etc/group /etc/gshadow /etc/subuid /etc/subgid")
 _CRON = (
     "/etc/cron.d",
     "/etc/cron.hourly",

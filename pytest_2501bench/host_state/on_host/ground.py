@@ -46,10 +46,18 @@ def clean(name: str) -> str:
 def read(path: str) -> str:
     """Return a small file's text; empty if it cannot be read."""
     try:
-        with open(path, errors="surrogateescape") as file:
-            return file.read()
+        number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return ""
+    parts = []
+    try:
+        while part := os.read(number, 1 << 16):  # half the price of a file object, a thousand times
+            parts.append(part)
+    except OSError:
+        pass
+    finally:
+        os.close(number)
+    return b"".join(parts).decode("utf-8", "surrogateescape")
 
 
 def lines(path: str) -> list[str]:

@@ -13,19 +13,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_TYPES = ("service", "socket", "timer", "path")
-_SHOW = (
-    "Id",
-    "Type",
-    "ActiveState",
-    "SubState",
-    "LoadState",
-    "UnitFileState",
-    "RemainAfterExit",
-    "BusName",
-    "TriggeredBy",
-    "Job",
+_TYPES = (".service", ".socket", ".timer", ".path")
+_PLACES = (  # of unit files; the first that has one wins
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/run/systemd/transient",
+    "/run/systemd/generator",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+    "/run/systemd/generator.late",
 )
+_CHOSEN = _PLACES[:2]  # where links say what starts by itself
+_SHOW = "Id,Type,ActiveState,SubState,LoadState,FragmentPath,RemainAfterExit,BusName,TriggeredBy,Job"
 # Of logins and terminals.
 _PASSING = ("user@", "user-runtime-dir@", "ssh@", "sshd@", "getty@", "serial-getty@", "container-getty@", "autovt@")
 _LEVELS = "2345"
@@ -33,53 +33,79 @@ SETTLE = 2.0  # seconds that a host that still boots is waited for
 
 
 class Units:
-    """The units of systemd, or the scripts of a host without it. Starts programs at once, reads them later."""
+    """The units of systemd, or the scripts of a host without it. Starts a program at once, reads it later.
+
+    What starts by itself is read from the links that say so: asked for that, systemd works for a third of a second.
+    """
 
     def __init__(self) -> None:
         self._systemd = os.path.isdir("/run/systemd/system")
-        self._files = self._program("list-unit-files", "--no-legend", "--plain", "--type=" + ",".join(_TYPES))
-        self._shown = self._program("show", "--property=" + ",".join(_SHOW), *("*." + kind for kind in _TYPES))
+        self._shown = self._ask()
 
-    def _program(self, *words: str) -> Program:
-        return Program("systemctl", "--no-pager", *words) if self._systemd else Program("")
+    def _ask(self) -> Program:
+        words = ("systemctl", "show", "--no-pager", "--property=" + _SHOW, *("*" + kind for kind in _TYPES))
+        return Program(*words) if self._systemd else Program("")
 
     def found(self) -> dict[str, str]:
-        """Return each unit's state: whether it starts by itself, and whether it is active."""
+        """Return of each unit whether it starts at boot, and whether it is active."""
+        scripts = _scripts()
         if not self._systemd:
-            return {name: fingerprint([("starts", levels)]) for name, levels in _scripts().items()}
+            return {clean(name): fingerprint([("boot", levels)]) for name, levels in scripts.items()}
         until = time.monotonic() + SETTLE
         loaded = list(_blocks(self._shown.output()))
         while any(unit.get("Job", "0") not in ("", "0") for unit in loaded) and time.monotonic() < until:
             time.sleep(0.1)
-            self._shown = self._program("show", "--property=" + ",".join(_SHOW), *("*." + kind for kind in _TYPES))
+            self._shown = self._ask()
             loaded = list(_blocks(self._shown.output()))
-        enabled: dict[str, str] = {}
-        for line in self._files.output():
-            words = line.split()
-            if len(words) > 1 and words[1] != "alias" and not words[0].startswith(_PASSING):
-                enabled[words[0]] = words[1]
-        active = {}
+        starts = _unit_files(scripts)
+        states = {}
         for unit in loaded:
             name = unit.get("Id", "")
-            if name.startswith(_PASSING) or unit.get("LoadState") not in ("loaded", "masked"):
-                continue
-            state = _activity(unit)
-            if name in enabled or state != "inactive":
-                active[name] = state
-                enabled.setdefault(name, unit.get("UnitFileState") or "transient")
-        scripts = _scripts() if "generated" in enabled.values() else {}
+            if unit.get("LoadState") in ("loaded", "masked"):
+                states[name] = _state(unit, starts.get(name, ""))
+                if states[name] != "inactive":
+                    starts.setdefault(name, "never")  # an instance of a template
         return {
-            clean(name): fingerprint(self._told(name, state, active, scripts))
-            for name, state in sorted(enabled.items())
+            clean(name): fingerprint(
+                [("boot", boot), *([] if "@." in name else [("state", states.get(name, "inactive"))])]
+            )
+            for name, boot in sorted(starts.items())
+            if not name.startswith(_PASSING)
         }
 
-    @staticmethod
-    def _told(name: str, state: str, active: dict[str, str], scripts: dict[str, str]) -> Iterator[tuple[str, str]]:
-        yield "enabled", state.replace("-runtime", "")
-        if state == "generated":
-            yield "starts", scripts.get(name.rpartition(".")[0], "never")
-        if "@." not in name:
-            yield "active", active.get(name, "inactive")
+
+def _unit_files(scripts: dict[str, str]) -> dict[str, str]:
+    """Return of each unit file whether its unit is started at boot: enabled, never, masked, or run levels."""
+    starts: dict[str, str] = {}
+    wanted = set()
+    for place in _PLACES:
+        for name in listing(place):
+            path = place + "/" + name
+            if name.endswith((".wants", ".requires")) and place in _CHOSEN:
+                wanted.update(listing(path))
+            if not name.endswith(_TYPES):
+                continue
+            target = _target(path)
+            if target == os.devnull:
+                starts.setdefault(name, "masked")
+            elif target.rpartition("/")[2] not in ("", name):  # a further name
+                if place in _CHOSEN:
+                    wanted.add(target.rpartition("/")[2])
+            elif place == "/run/systemd/generator.late":
+                starts.setdefault(name, scripts.get(name.rpartition(".")[0], "never"))
+            else:
+                starts.setdefault(name, "never")
+    for name in wanted:
+        if starts.get(name, "never") == "never" and name.endswith(_TYPES):
+            starts[name] = "enabled"
+    return starts
+
+
+def _target(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
 
 
 def _blocks(printed: list[str]) -> Iterator[dict[str, str]]:
@@ -93,20 +119,23 @@ def _blocks(printed: list[str]) -> Iterator[dict[str, str]]:
             unit = {}
 
 
-def _activity(unit: dict[str, str]) -> str:
+def _state(unit: dict[str, str], boot: str) -> str:
     """Return active, exited, restarting, failed or inactive; inactive too where it says nothing of the host."""
-    state, sub = unit.get("ActiveState", ""), unit.get("SubState", "")
-    static = unit.get("UnitFileState") != "enabled"
-    triggers = unit.get("TriggeredBy", "")
+    state, sub, triggers = unit.get("ActiveState", ""), unit.get("SubState", ""), unit.get("TriggeredBy", "")
     if unit.get("Type") == "oneshot" and unit.get("RemainAfterExit") != "yes":
         return "failed" if state == "failed" and ".timer" not in triggers else "inactive"
     if state == "failed":
         return "failed"
-    if static and (unit.get("BusName") or ".socket" in triggers or ".path" in triggers):
+    if state not in ("activating", "active", "reloading"):
+        return "inactive"
+    if boot != "enabled" and (".socket" in triggers or ".path" in triggers or _only_asked(unit)):
         return "inactive"  # somebody asked it something, or has not for a while
-    if state in ("activating", "active", "reloading"):
-        return "restarting" if sub.startswith("auto-restart") else "exited" if sub == "exited" else "active"
-    return "inactive"
+    return "restarting" if sub.startswith("auto-restart") else "exited" if sub == "exited" else "active"
+
+
+def _only_asked(unit: dict[str, str]) -> bool:
+    """Say whether the bus starts the unit when somebody asks, and nothing else does."""
+    return bool(unit.get("BusName")) and "[Install]" not in lines(unit.get("FragmentPath", ""))
 
 
 def _scripts() -> dict[str, str]:
@@ -118,7 +147,7 @@ def _scripts() -> dict[str, str]:
                 starts[name[3:]] = starts.get(name[3:], "") + level
     for level in ("boot", "default"):  # OpenRC
         for name in listing(f"/etc/runlevels/{level}"):
-            starts[name] = starts.get(name, "") + level
+            starts[name] = (starts[name] + "," if name in starts else "") + level
     names = [name for name in listing("/etc/init.d") if os.access("/etc/init.d/" + name, os.X_OK)]
     return {name: starts.get(name, "never") for name in names}
 

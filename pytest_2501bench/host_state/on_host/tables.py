@@ -194,12 +194,12 @@ def settings() -> dict[str, str]:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 folders.append(path)
-            elif (
-                (alone or name.startswith(_OF_A_NAMESPACE))
-                and entry.stat().st_mode & 0o222
-                and entry.stat().st_mode & 0o444
-            ):
+            elif (alone or name.startswith(_OF_A_NAMESPACE)) and _is_setting(entry.stat().st_mode):
                 value = " ".join(read("/proc/sys/" + path).split())
                 secret = name.endswith(_SECRET)
                 found[name] = fingerprint([("value", digest(value.encode()) if secret and value else clean(value))])
     return found
+
+
+def _is_setting(mode: int) -> bool:
+    return bool(mode & 0o222 and mode & 0o444)
