@@ -122,14 +122,15 @@ def matching(cards: Sequence[Card], wanted: Mapping[str, Sequence[str]]) -> list
     Raises:
         BenchError: ``option_invalid``: words that no scenario has, one line each.
     """
-    unknown = [
-        f"{facet.option}: '{word}' is nowhere here. {suggestion(word, known, noun='There are')}".rstrip()
-        for name, words in wanted.items()
-        if (facet := FACETS[name])
-        for known in [_known(facet, cards)]
-        for word in words
-        if word not in known
-    ]
+    unknown = []
+    for name, words in wanted.items():
+        facet = FACETS[name]
+        known = _known(facet, cards)
+        unknown += [
+            f"{facet.option}: '{word}' is nowhere here. {suggestion(word, known, noun='There are')}".rstrip()
+            for word in words
+            if word not in known
+        ]
     if unknown:
         raise BenchError(Cause.OPTION_INVALID, "\n".join(unknown))
     return [

@@ -46,8 +46,10 @@ def scenarios_folder(path: Path | None, here: Path | None = None) -> Path:
     return path.absolute()
 
 
-def one_scenario(folder: Path, word: str, validators: Mapping[str, type[RuleFields]]) -> LoadedScenario:
-    """Return the scenario that ``-s`` *word*, a key or a tag of only one, means.
+def one_scenario(
+    folder: Path, word: str, validators: Mapping[str, type[RuleFields]], *, option: str = "-s"
+) -> LoadedScenario:
+    """Return the scenario that *word*, the key of one or a tag of only one, means; messages call it *option*.
 
     Raises:
         BenchError: ``option_invalid``: none, or several; ``scenario_invalid``: its file breaks the contract.
@@ -64,13 +66,15 @@ def one_scenario(folder: Path, word: str, validators: Mapping[str, type[RuleFiel
         else:
             loaded[scenario.scenario.key] = scenario
     try:
-        keys = sorted(select(((key, each.scenario.tags) for key, each in loaded.items()), word, option="-s"))
+        keys = sorted(select(((key, each.scenario.tags) for key, each in loaded.items()), word, option=option))
     except BenchError as exc:
         unread = f" {broken} scenario files cannot be read: 2501bench validate {folder}" if broken else ""
         raise BenchError(exc.cause, f"{exc.message}{unread}") from None
     if len(keys) > 1:
         raise BenchError(
-            Cause.OPTION_INVALID, f"-s {word}: means {len(keys)} scenarios: {', '.join(keys)}.", remedy="Name one key."
+            Cause.OPTION_INVALID,
+            f"{option} {word}: means {len(keys)} scenarios: {', '.join(keys)}.",
+            remedy="Name one key.",
         )
     return loaded[keys[0]]
 

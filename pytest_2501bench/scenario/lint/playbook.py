@@ -75,6 +75,7 @@ class Play:
     pointer: str
     line: int
     column: int
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ def _play(index: int, node: yaml.MappingNode, fields: dict[str, yaml.Node]) -> P
         pointer=pointer((index, "hosts")),
         line=place[0],
         column=place[1],
+        name=str(_plain(fields["name"]) or "") if "name" in fields else "",
     )
 
 
