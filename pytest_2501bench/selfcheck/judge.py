@@ -11,7 +11,7 @@ from pytest_2501bench.evidence.model import ResolutionStatus as Resolution
 from pytest_2501bench.host_state.model import Change
 from pytest_2501bench.phases import explain
 from pytest_2501bench.scenario.model import Cheat, Kind, LoadedScenario
-from pytest_2501bench.scenario.policies import POLICIES
+from pytest_2501bench.scenario.policies import rules_of
 from pytest_2501bench.scoring.gates import score
 from pytest_2501bench.scoring.model import GateResult, RuleResult, Status, Verdicts
 from pytest_2501bench.selfcheck.claims import (
@@ -165,7 +165,7 @@ def judge_repair(repair: Repair) -> Finding:
     return Finding(Status.PASSED, "both gates green", signature=_colours(repair.verdicts))
 
 
-def judge_cheat(cheat: Cheat | None, repair: Repair) -> Finding:
+def judge_cheat(loaded: LoadedScenario, cheat: Cheat | None, repair: Repair) -> Finding:
     """Return whether the gate that *cheat* names is red, for the reason that it names, and the other one green."""
     verdicts = repair.verdicts
     signature = _colours(verdicts)
@@ -181,8 +181,8 @@ def judge_cheat(cheat: Cheat | None, repair: Repair) -> Finding:
         colour = "red" if wanted is Status.FAILED else "green"
         why = f"{_words(gate)} must be {colour}, but is {told}"
         return Finding(Status.FAILED, why, signature=signature)
-    broken = {name for gate in (verdicts.task_validation, verdicts.compliance) for name in _names(_broken(gate))}
-    if missing := [name for name in cheat.rules if name not in broken]:
+    broken = {rule.label for gate in (verdicts.task_validation, verdicts.compliance) for rule in _broken(gate)}
+    if missing := [name for name in cheat.rules if not _labels(loaded, name) & broken]:
         listed = "', '".join(missing)
         return Finding(Status.FAILED, f"these rules are not broken: '{listed}'", signature=signature)
     return Finding(Status.PASSED, _reason(verdicts), signature=signature)
@@ -190,15 +190,13 @@ def judge_cheat(cheat: Cheat | None, repair: Repair) -> Finding:
 
 def uncovered(loaded: LoadedScenario) -> tuple[str, ...]:
     """Return the labels of required rules that no cheat claims to break: nothing shows that they can fail."""
-    scenario = loaded.scenario
-    claimed = {name for cheat in scenario.bench.cheats.values() for name in cheat.rules}
-    found = [rule.label for _, _, rule in scenario.validation.rules() if rule.required and rule.label not in claimed]
-    found += [rule.label for rule in scenario.bench.outcome if rule.required and rule.label not in claimed]
-    found += [rule.label for rule in scenario.bench.rules if rule.required and rule.label not in claimed]
-    for name in scenario.bench.policies:
-        if POLICIES[name].required and not {name, POLICIES[name].label} & claimed:
-            found.append(name)
-    return tuple(found)
+    scenario, bench = loaded.scenario, loaded.scenario.bench
+    claimed: set[str] = set()
+    for cheat in bench.cheats.values():
+        claimed = claimed.union(*(_labels(loaded, name) for name in cheat.rules))
+    own = [rule for _, _, rule in scenario.validation.rules()]
+    every = [*own, *bench.outcome, *bench.rules, *rules_of(bench.policies)]
+    return tuple(rule.label for rule in every if rule.required and rule.label not in claimed)
 
 
 def judge_rules(loaded: LoadedScenario) -> Finding:
@@ -273,9 +271,10 @@ def _broken(gate: GateResult) -> list[RuleResult]:
     return [rule for rule in gate.rules if rule.status is Status.FAILED]
 
 
-def _names(rules: Sequence[RuleResult]) -> list[str]:
-    by_label = {rule.label: name for name, rule in POLICIES.items()}
-    return [name for rule in rules for name in (rule.label, by_label.get(rule.label)) if name]
+def _labels(loaded: LoadedScenario, name: str) -> set[str]:
+    """Return the labels that *name* may mean: itself, or those of the rules that come from the policy of that name."""
+    bench = loaded.scenario.bench
+    return {name} | {rule.label for rule in (*bench.rules, *rules_of(bench.policies)) if rule.policy == name}
 
 
 def _words(gate: GateResult) -> str:

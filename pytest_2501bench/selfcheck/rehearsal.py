@@ -57,7 +57,7 @@ class Rehearsal:
             if claim.name.startswith(CHEAT):
                 name = claim.name.removeprefix(CHEAT)
                 made = self._repair(self.loaded.repairs("cheat")[name], claim, number)
-                return judge_cheat(self.loaded.scenario.bench.cheats.get(name), made)
+                return judge_cheat(self.loaded, self.loaded.scenario.bench.cheats.get(name), made)
             if claim.name.startswith(ALT):
                 name = claim.name.removeprefix(ALT)
                 return judge_repair(self._repair(self.loaded.repairs("alt")[name], claim, number))
