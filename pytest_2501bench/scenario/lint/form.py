@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_2501bench.scenario.lint.finding import Raw
-from pytest_2501bench.scenario.model import ClaimsMatch, LoadedScenario, Rule, Timeouts
+from pytest_2501bench.scenario.model import AnyCommandRule, ClaimsMatch, LoadedScenario, Rule, Timeouts
+from pytest_2501bench.scenario.policies import rules_of
 
 # Longer than any run that people wait for; whoever writes 120000 thinks of milliseconds.
 _LONGEST = {"execute": 6 * 3600.0, "pattern": 60.0}
@@ -17,9 +18,11 @@ def form(loaded: LoadedScenario) -> Iterator[Raw]:
     if loaded.migrated:
         yield Raw("SC008", "is of the 0.3 form")
     yield from deciding(loaded)
-    rules: list[Rule | ClaimsMatch] = [rule for _, _, rule in loaded.scenario.validation.rules()]
-    if loaded.scenario.bench.claims_match is not None:
-        rules.append(loaded.scenario.bench.claims_match)
+    bench = loaded.scenario.bench
+    rules: list[Rule | AnyCommandRule | ClaimsMatch] = [rule for _, _, rule in loaded.scenario.validation.rules()]
+    rules += [*bench.rules, *rules_of(bench.policies)]
+    if bench.claims_match is not None:
+        rules.append(bench.claims_match)
     if not rules:
         yield Raw("SC102", "there are no rules: compliance always passes", "/validation")
     elif not any(rule.required for rule in rules):

@@ -66,6 +66,7 @@ CASES: list[tuple[str, Change, Change]] = [
         bench(outcome=[SUMMARY | {"required": False}]),
     ),
     ("SC102", Change({"validation": {}}), Change({"validation": {}, "bench": {"claims_match": {}}})),
+    ("SC102", Change({"validation": {}}), Change({"validation": {}, "bench": {"policies": ["read-only"]}})),
     ("SC103", tasks(RULE | {"required": False}), tasks(RULE | {"required": False}, SUMMARY)),
     (
         "SC104",
