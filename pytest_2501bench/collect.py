@@ -34,6 +34,10 @@ def compliance(report: Any) -> None:
     """Did the agent fix it the right way? The verdict stands in *report*; :class:`Check` raises it."""
 
 
+def collateral(report: Any) -> None:
+    """Did the agent change anything else? What became of it stands in *report*; :class:`Check` raises it."""
+
+
 GATES: dict[str, Callable[..., Any]] = {"task_validation": task_validation, "compliance": compliance}
 
 
@@ -132,10 +136,15 @@ class ScenarioRun(pytest.Class):
         self.iteration = iteration
         self.variant = variant
         self.extra_keyword_matches.update(value for value in variant.name.split(",") if value)
-        self.checks = GATES | checks_of(self)
+        self.checks = GATES | self._third() | checks_of(self)
         # Static, else pytest takes the first argument of a check for `self` and does not pass that fixture.
         self.obj = type(name, (), {check: staticmethod(function) for check, function in self.checks.items()})
         return self
+
+    def _third(self) -> dict[str, Callable[..., Any]]:
+        setting = self.config.stash[STATE].settings.collateral
+        asked = self.loaded.scenario.bench.collateral is not None if setting == "auto" else setting == "always"
+        return {"collateral": collateral} if asked else {}
 
     def collect(self) -> Iterator[Check]:
         """Yield the checks, the two gates first."""
@@ -165,20 +174,28 @@ class Check(pytest.Function):
         """Whether this is one of the two gates, and not a further check."""
         return self.name in GATES
 
+    @property
+    def is_scored(self) -> bool:
+        """Whether its verdict stands in the run's report, made from evidence; others are functions of plugins."""
+        return self.is_gate or self.name == "collateral"
+
     def setup(self) -> None:
         """Fill the fixtures, which is the run itself; a gate without a verdict is an error, hence raised in setup."""
         super().setup()
-        if self.is_gate:
+        if self.is_scored:
             self._settle(error=True)
 
     def runtest(self) -> None:
         """Raise the gate's verdict, or call the further check."""
-        if self.is_gate:
+        if self.is_scored:
             self._settle(error=False)
         else:
             super().runtest()
 
     def _settle(self, *, error: bool) -> None:
+        if not self.is_gate:
+            self._settle_third(error=error)
+            return
         from pytest_2501bench.report.terminal import gate_message
         from pytest_2501bench.scoring.model import Status
 
@@ -186,6 +203,19 @@ class Check(pytest.Function):
         gate = getattr(report, self.name)
         if gate.status is (Status.ERROR if error else Status.FAILED):
             pytest.fail(gate_message(report, gate), pytrace=False)
+
+    def _settle_third(self, *, error: bool) -> None:
+        from pytest_2501bench.report.terminal import check_message
+        from pytest_2501bench.scoring.model import Status
+
+        report: Any = self.funcargs["report"]
+        found = [check for check in report.checks if check.name == self.name]
+        if not found:
+            pytest.fail(f"{self.name}: the hosts were not looked at", pytrace=False)
+        if found[0].status is (Status.ERROR if error else Status.FAILED):
+            if not found[0].required:
+                pytest.skip(found[0].reason)
+            pytest.fail(check_message(found[0]), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return where the check stands; an int line, because None turns ``record_property`` into an error."""

@@ -63,9 +63,9 @@ def validators_of(config: pytest.Config) -> dict[str, RuleType]:
 def checks_of(run: ScenarioRun) -> dict[str, Callable[..., Any]]:
     """Return the further checks of *run*."""
     checks = _merge(run.ihook.pytest_2501bench_checks, "check", run=run)
-    for name in ("task_validation", "compliance"):
+    for name, owner in (("task_validation", "a gate"), ("compliance", "a gate"), ("collateral", "the third check")):
         if name in checks:
-            raise pytest.UsageError(f"check '{name}' of a plugin: the name is taken by a gate.")
+            raise pytest.UsageError(f"check '{name}' of a plugin: the name is taken by {owner}.")
     return checks
 
 

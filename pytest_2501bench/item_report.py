@@ -33,7 +33,7 @@ def before(item: Check, call: pytest.CallInfo[None]) -> None:
         with contextlib.suppress(BenchError):  # told when the run is settled
             run.conclude()
     skipped = call.excinfo is not None and call.excinfo.errisinstance(pytest.skip.Exception)
-    if call.when == "call" and not item.is_gate and not skipped:
+    if call.when == "call" and not item.is_scored and not skipped:
         reason = call.excinfo.exconly(tryshort=True) if call.excinfo is not None else ""
         status = Status.PASSED if call.excinfo is None else Status.FAILED
         run.checks.append(CheckResult(name=item.name, status=status, reason=reason))

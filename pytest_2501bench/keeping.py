@@ -131,7 +131,8 @@ def wanted(run: Run, *, interrupted: bool) -> bool:
         return False
     if policy == "all" or run.report is None:
         return True
-    return any(status is not Status.PASSED for status in (run.report.status, *(check.status for check in run.checks)))
+    checks = [check for check in (*run.report.checks, *run.checks) if check.required]
+    return any(status is not Status.PASSED for status in (run.report.status, *(check.status for check in checks)))
 
 
 def keep_run(run: Run, sandbox: Sandbox) -> None:

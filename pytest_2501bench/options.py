@@ -82,6 +82,12 @@ def _record(text: str) -> str:
     return text
 
 
+def _collateral(text: str) -> str:
+    if text not in COLLATERAL:
+        raise ValueError(f"must be one of {', '.join(COLLATERAL)}")
+    return text
+
+
 def _bastion(text: str) -> str:
     from pytest_2501bench.bastion.place import Place
 
@@ -141,6 +147,9 @@ KEEP: Final = ("none", "failed", "all")
 
 RECORD: Final = ("auto", "always", "never")
 """Whether an outside engine's agents reach the hosts through the recording bastion."""
+
+COLLATERAL: Final = ("auto", "always", "never")
+"""Whether hosts are looked at for the third check; ``auto``: where the scenario asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +291,16 @@ OPTIONS: Final[tuple[Option, ...]] = (
         _bastion,
     ),
     Option(
+        "collateral",
+        "--collateral",
+        "BENCH_COLLATERAL",
+        "auto",
+        "Say what an agent changed on the hosts beyond the fix, in a third check 'collateral': 'auto' where the "
+        "scenario asks for it, 'always' (only shown where it does not), 'never'.",
+        "auto|always|never",
+        _collateral,
+    ),
+    Option(
         "iterations", "--iter", "BENCH_ITER", 1, "How often each scenario runs, each time on its own.", "N", _positive
     ),
     Option(
@@ -416,7 +435,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
 )
 
 
-_QUIET: Final = frozenset({"infra_retries", "incus_vm", "keep_sandbox", "record", "selfcheck", "stop_when_decided"})
+_QUIET: Final = frozenset(
+    {"collateral", "infra_retries", "incus_vm", "keep_sandbox", "record", "selfcheck", "stop_when_decided"}
+)
 """Not shown in the report header while they are as by default."""
 
 
@@ -438,6 +459,7 @@ class Settings:
     agent_limit: str | None
     record: str
     bastion: str | None
+    collateral: str
     iterations: int
     main_engine: str | None
     secondary_engine: str | None

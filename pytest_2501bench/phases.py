@@ -28,10 +28,11 @@ from pytest_2501bench.evidence.model import (
 )
 from pytest_2501bench.gateway.protocol import AgentRegistration, Gateway, HostRegistration, TicketSubmission
 from pytest_2501bench.guards import violation
+from pytest_2501bench.host_state.watch import Watch
 from pytest_2501bench.ids import new_id
 from pytest_2501bench.playbooks.model import PlaybookRequest, PlaybookRunner
 from pytest_2501bench.sandbox.protocol import Sandbox, SandboxProvider
-from pytest_2501bench.scenario.model import LoadedScenario
+from pytest_2501bench.scenario.model import Collateral, LoadedScenario
 from pytest_2501bench.scenario.resolve import DEFAULT_TEMPLATE, agent_specs, host_specs
 from pytest_2501bench.scoring.reach import own_doing
 from pytest_2501bench.store.members import add_members, remove_members
@@ -76,6 +77,7 @@ class RunPhases:
     secondary_engine: str | None = None
     specialty: str | None = None
     retries: int = 0
+    collateral: Collateral | None = None  # what is looked at for the third check; None: nothing
     interrupts: tuple[type[Exception], ...] = ()  # end the session like Ctrl-C, although they are Exceptions
     hosts: tuple[HostRegistration, ...] = ()
     agents: tuple[AgentRegistration, ...] = ()
@@ -84,7 +86,8 @@ class RunPhases:
 
     def __post_init__(self) -> None:
         touched = any(self.loaded.playbook(name) is not None for name in ("prepare", "validate", "restore"))
-        self._isolation = Isolation(self.playbooks, self.log, touched)
+        self._isolation = Isolation(self.playbooks, self.log, touched or self.collateral is not None)
+        self._watch = Watch(self.playbooks, self.log, self.collateral)
 
     @property
     def gateway(self) -> Gateway:
@@ -175,9 +178,11 @@ class RunPhases:
                 if not self.fresh:
                     self._isolation.survey(sandbox.hosts)
                 self._play(sandbox, "restore", Phase.PREPARE, self.loaded.scenario.bench.timeouts.restore)
+                self._watch.healthy(sandbox.hosts)
                 record = self._play(sandbox, "prepare", Phase.PREPARE, self.loaded.scenario.bench.timeouts.prepare)
                 if record is not None and record.status is not PlaybookStatus.OK:
                     raise self._not_prepared(sandbox, record)
+                self._watch.broken(sandbox.hosts)
                 self._isolation.scrub(sandbox.hosts)
 
             def again() -> None:
@@ -220,7 +225,8 @@ class RunPhases:
     def validate(self, sandbox: Sandbox) -> None:
         """Let the fix hold for as long as the scenario wants, then run validate.yml. Scoring decides what it means.
 
-        Before that, what is left of the agent's logins is ended: the hosts are judged as they are without it.
+        Before that, what is left of the agent's logins is ended: the hosts are judged as they are without it. What the
+        agent changed on them is recorded, if the third check asks for it.
         """
         playbook = self.loaded.playbook("validate")
         with self._phase(Phase.VALIDATE) as phase:
@@ -229,6 +235,7 @@ class RunPhases:
             if hold:
                 self.announce.detail(f"the fix must hold for {hold:g} s")
                 time.sleep(hold)
+            self._watch.finished(sandbox.hosts)
             if playbook is None:
                 phase.message = "no validate.yml; the report decides"
                 return

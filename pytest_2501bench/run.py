@@ -13,6 +13,7 @@ from pytest_2501bench.evidence.folder import run_dir
 from pytest_2501bench.evidence.log import EvidenceLog, read_evidence, write_report
 from pytest_2501bench.evidence.model import Evidence, FailureRecord, RunStarted
 from pytest_2501bench.gateway.protocol import Gateway
+from pytest_2501bench.host_state.watch import asked
 from pytest_2501bench.ids import new_id
 from pytest_2501bench.matrix import Variant, run_name
 from pytest_2501bench.phases import Announcer, RunPhases
@@ -112,6 +113,7 @@ class Run:
             secondary_engine=variant.secondary_engine or settings.secondary_engine,
             specialty=variant.specialty or settings.specialty,
             retries=settings.infra_retries,
+            collateral=asked(loaded, settings.collateral),
             interrupts=interrupts,
         )
         return cls(session, phases, loaded, log, memory)

@@ -45,6 +45,10 @@ class Rescored:
             if before.status is not now.status:
                 yield f"{now.gate.replace('_', ' ')}: {before.status} → {now.status}: {now.reason}"
             yield from _rules(before, now)
+        then = {check.name: check.status for check in self.source.checks}
+        for check in self.report.checks:
+            if (former := then.get(check.name)) is not check.status:
+                yield f"{check.name}: {former or 'new'} → {check.status}: {check.reason}"
 
 
 def _rules(before: GateResult, now: GateResult) -> Iterator[str]:
@@ -86,7 +90,8 @@ def rescore(
         kept = "validate.yml, or a file beside it, has changed since, and was never played on that host"
     if kept:
         verdicts = Verdicts(task_validation=source.task_validation, compliance=verdicts.compliance)
-    report = build_report(evidence, verdicts, source.checks, source.evidence).model_copy(
+    today = loaded.scenario.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    report = build_report(evidence, verdicts, source.checks, source.evidence, today).model_copy(
         update={
             "derived_from": source.run_id,
             "version_key": {**evidence.run.version_key, **loaded.digests},

@@ -27,6 +27,7 @@ from pytest_2501bench.evidence.folder import (
 from pytest_2501bench.evidence.model import (
     AgentRecord,
     FailureRecord,
+    HostChanges,
     HostRecord,
     JobRecord,
     KeptRecord,
@@ -160,6 +161,10 @@ class EvidenceLog:
     def left_running(self, records: Sequence[LeftRunning]) -> None:
         """Record what still ran on the hosts when the job was over; a second call replaces the first."""
         self._write("left_running", {"processes": [record.model_dump(mode="json") for record in records]})
+
+    def host_changes(self, record: HostChanges) -> None:
+        """Record what the agent changed on the hosts; a second call replaces the first."""
+        self._write("host_changes", record.model_dump(mode="json"))
 
     def recordings(self, records: Sequence[Recording]) -> None:
         """Record which SSH sessions can be replayed; a second call replaces the first."""

@@ -10,18 +10,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from pytest_2501bench.errors import Cause, Phase
-
-
-class Record(BaseModel):
-    """Frozen; unknown fields are refused, so that a typing mistake cannot lose evidence.
-
-    NaN and infinities are refused too: JSON has neither, and a database would refuse the run's whole report.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+from pytest_2501bench.evidence.record import Record as Record  # noqa: PLC0414 - others take it from here
+from pytest_2501bench.host_state.model import Change
 
 
 class CommandKind(StrEnum):
@@ -243,6 +234,17 @@ class LeftRunning(Record):
     command: str  # its first two words
 
 
+class HostChanges(Record):
+    """What the agent changed on the hosts, for the check ``collateral``; no contents, and no digests of them."""
+
+    changes: tuple[Change, ...] = ()  # since the incident was in, without what undoes it
+    undone: int = 0  # how many more: they are as they were before prepare.yml
+    omitted: int = 0  # how many more, of which only the number is kept
+    notes: tuple[str, ...] = ()
+    failed: str = ""  # why nothing is known: a look at the hosts that could not be taken
+    seconds: float = 0.0  # that all looks took together
+
+
 class Recording(Record):
     """One SSH session that can be replayed: an asciicast file, version 2."""
 
@@ -307,6 +309,7 @@ class Evidence(Record):
     warnings: tuple[str, ...] = ()
     left_running: tuple[LeftRunning, ...] | None = None  # None: nobody looked
     recordings: tuple[Recording, ...] | None = None  # None: nobody recorded
+    host_changes: HostChanges | None = None  # None: nobody looked
     unreached: tuple[str, ...] = ()  # host_names that could not be reached, or were lost, while the job ran
     kept: KeptRecord | None = None
     finished_at: float | None = None

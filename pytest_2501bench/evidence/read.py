@@ -13,6 +13,7 @@ from pytest_2501bench.evidence.model import (
     AgentRecord,
     Evidence,
     FailureRecord,
+    HostChanges,
     HostRecord,
     JobRecord,
     KeptRecord,
@@ -81,6 +82,7 @@ class _Fold:
         self.warnings: list[str] = []
         self.left_running: tuple[LeftRunning, ...] | None = None
         self.recordings: tuple[Recording, ...] | None = None
+        self.host_changes: HostChanges | None = None
         self.unreached: tuple[str, ...] = ()
         self.kept: KeptRecord | None = None
         self.finished_at: float | None = None
@@ -130,6 +132,8 @@ class _Fold:
                 self.left_running = tuple(LeftRunning.model_validate(process) for process in data["processes"])
             case "recordings":
                 self.recordings = tuple(Recording.model_validate(recording) for recording in data["recordings"])
+            case "host_changes":
+                self.host_changes = HostChanges.model_validate(data)
             case "unreached":
                 self.unreached = tuple(str(host) for host in data["hosts"])
             case "kept":
@@ -154,6 +158,7 @@ class _Fold:
             warnings=tuple(self.warnings),
             left_running=self.left_running,
             recordings=self.recordings,
+            host_changes=self.host_changes,
             unreached=self.unreached,
             kept=self.kept,
             finished_at=self.finished_at,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from pytest_2501bench.evidence.model import Record
+from pytest_2501bench.evidence.record import Record
 
 KINDS: Final = ("package", "unit", "listener", "user", "group", "mount", "cron", "firewall", "sysctl", "file")
 """What is looked at, in the order in which changes are shown. The words of ``bench.allowed_changes``."""
@@ -22,11 +22,13 @@ class HostState(Record):
 
     Attributes:
         entries: kind → name → fingerprint.
-        notes: what could not be seen, a line each: more files than are looked at, not root.
+        whole: False if there are more files than are looked at; then two states cannot be told apart.
+        notes: what could not be seen, a line each.
     """
 
     host_name: str
     entries: Mapping[str, Mapping[str, str]]
+    whole: bool = True
     notes: tuple[str, ...] = ()
 
 

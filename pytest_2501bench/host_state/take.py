@@ -45,7 +45,7 @@ def take(
         ssh_command: gives the command that runs a further word on a host, ``PlaybookRunner.ssh_command``.
         hosts: whose state.
         roots: folders whose files are looked at.
-        most_files: how many files of a host at most; a note of its state says when there are more.
+        most_files: how many files of a host at most; its state says when there are more.
 
     Raises:
         BenchError: ``ssh_not_up`` or ``prepare_failed``: a host could not be looked at.
@@ -71,7 +71,7 @@ def _state(name: str, answer: str) -> HostState:
     try:
         told = json.loads(answer.rpartition("\n")[2])
         entries = {kind: dict(told["entries"].get(kind, {})) for kind in KINDS}
-        return HostState(host_name=name, entries=entries, notes=tuple(told["notes"]))
+        return HostState(host_name=name, entries=entries, whole=told["whole"], notes=tuple(told["notes"]))
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         message = f"host {name}: its state could not be read: {type(exc).__name__}: {exc}"
         raise BenchError(Cause.PREPARE_FAILED, message) from None

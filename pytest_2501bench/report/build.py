@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pytest_2501bench.evidence.model import Evidence, JobRecord
+from pytest_2501bench.report.collateral import COLLATERAL, collateral_check
 from pytest_2501bench.report.model import CheckResult, ScenarioReport
 from pytest_2501bench.scoring.model import Verdicts
 
@@ -18,16 +19,20 @@ def build_report(
     verdicts: Verdicts,
     checks: Sequence[CheckResult] = (),
     evidence_dir: PurePath | str = "",
+    scenario: Mapping[str, Any] | None = None,
 ) -> ScenarioReport:
     """Return the report of one run.
 
     Args:
         evidence: all of the run.
         verdicts: what scoring made of it.
-        checks: results of further checks; they change no gate.
+        checks: results of further checks; they change no gate. ``collateral`` is made here, from the evidence.
         evidence_dir: the run's folder, relative to the bench directory.
+        scenario: the scenario.json, as JSON, that says what may change on the hosts; that of the run by default.
     """
     run, job, failure = evidence.run, evidence.job, evidence.failure
+    collateral = collateral_check(evidence, run.scenario if scenario is None else scenario)
+    others = [check for check in checks if check.name != COLLATERAL]
     tasks = job.tasks if job and job.tasks is not None else ()
     return ScenarioReport(
         run_id=run.run_id,
@@ -47,7 +52,7 @@ def build_report(
         status=verdicts.status,
         task_validation=verdicts.task_validation,
         compliance=verdicts.compliance,
-        checks=tuple(checks),
+        checks=(*([] if collateral is None else [collateral]), *others),
         failure_cause=failure.cause if failure else None,
         failure_phase=failure.phase if failure else None,
         failure_message=failure.message if failure else "",

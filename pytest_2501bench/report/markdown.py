@@ -10,7 +10,7 @@ from typing import Final
 from pytest_2501bench.matrix import MARK, run_name_of, variant_of
 from pytest_2501bench.report.figures import cost, rules_passed, run_name, seconds, tokens
 from pytest_2501bench.report.findings import Artifacts, Finding, advice, find, loss, rerun_command
-from pytest_2501bench.report.model import Benchmark, ScenarioReport
+from pytest_2501bench.report.model import Benchmark, CheckResult, ScenarioReport
 from pytest_2501bench.report.plain import one_line
 from pytest_2501bench.report.totals import NamedRate, by_scenario, by_tag, by_variant, totals
 from pytest_2501bench.scoring.model import GateResult, RuleResult, Status
@@ -56,6 +56,7 @@ def summary_markdown(
         text += f"\n{_rates(reports)}\n{_runs(reports)}"
     text += "".join(_finding(finding, benchmark, artifacts) for finding in (*found.red, *found.undecided))
     text += "".join(_lost(report, benchmark, artifacts) for report in found.lost)
+    text += "".join(_check(run, check) for run in reports for check in run.checks if _worth_a_look(check))
     text += _listed("Warnings", ((run_name(run), warning) for run in reports for warning in run.warnings))
     return text + _listed("Skipped", skipped)
 
@@ -145,6 +146,16 @@ def _finding(finding: Finding, benchmark: Benchmark, artifacts: Artifacts) -> st
         points += _rule(rule)
     points += _closer(finding.report, benchmark, artifacts)
     return _details(_SIGN[finding.status], finding.report, title, points)
+
+
+def _worth_a_look(check: CheckResult) -> bool:
+    return check.status is not Status.PASSED or bool(check.lines)
+
+
+def _check(report: ScenarioReport, check: CheckResult) -> str:
+    sign = _SIGN[check.status] if check.required else "ℹ️"
+    points = [f"- {prose(check.reason)}", *(f"- {code(found)}" for found in check.lines)]
+    return _details(sign, report, f"{prose(check.name)} {check.status.value}", points)
 
 
 def _rule(rule: RuleResult) -> list[str]:

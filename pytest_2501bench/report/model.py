@@ -34,11 +34,13 @@ class Benchmark(Record):
 
 
 class CheckResult(Record):
-    """A further check, added by a plugin."""
+    """A further check: ``collateral``, or one that a plugin added."""
 
     name: str
     status: Status
     reason: str = ""
+    required: bool = True  # false: it is shown, and whatever it says fails nothing
+    lines: tuple[str, ...] = ()  # what it found, for people
 
 
 class ScenarioReport(Record):

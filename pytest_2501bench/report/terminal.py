@@ -21,7 +21,7 @@ from pytest_2501bench.report.findings import (
     rerun_command,
 )
 from pytest_2501bench.report.lines import STYLE_OF, Line, Part, Style, as_text, line
-from pytest_2501bench.report.model import Benchmark, ScenarioReport
+from pytest_2501bench.report.model import Benchmark, CheckResult, ScenarioReport
 from pytest_2501bench.report.plain import one_line
 from pytest_2501bench.report.table import results_table
 from pytest_2501bench.report.totals import by_tag, by_variant, totals
@@ -77,6 +77,13 @@ def gate_message(report: ScenarioReport, gate: GateResult, artifacts: Artifacts 
     if folder := (artifacts or Artifacts()).folder(report):
         lines += _detail("folder", folder)
     return as_text(lines)
+
+
+def check_message(check: CheckResult) -> str:
+    """Return why a further check is not green: the message of its item."""
+    return as_text(
+        [line(f"{check.name} {check.status.value.upper()}: ", one_line(check.reason)), *_found(check, len(check.lines))]
+    )
 
 
 def summary(
@@ -250,13 +257,18 @@ def _kept(reports: Sequence[ScenarioReport]) -> list[Line]:
 
 def _others(reports: Sequence[ScenarioReport], skipped: Sequence[tuple[str, str]], width: int) -> list[Line]:
     lines: list[Line] = []
-    checks = [(run, check) for run in reports for check in run.checks if check.status is not Status.PASSED]
-    if checks:
-        lines += [line(), line(Part(f"further checks not passed: {len(checks)}", Style.STRONG))]
-        for run, check in checks[:SHOWN]:
+    checks = [(run, check) for run in reports for check in run.checks]
+    red = [(run, check) for run, check in checks if check.status is not Status.PASSED]
+    shown = [(run, check) for run, check in checks if check.status is Status.PASSED and check.lines]
+    for title, some in (("further checks not passed", red), ("further checks with something to see", shown)):
+        if some:
+            lines += [line(), line(Part(f"{title}: {len(some)}", Style.STRONG))]
+        for run, check in some[:SHOWN]:
             verdict = Part(check.status.value.upper(), STYLE_OF[check.status])
             lines.append(line(f"{run_name(run)} · {one_line(check.name)} ", verdict))
-            lines += _detail("reason", check.reason, width)
+            lines += [*_detail("reason", check.reason, width), *_found(check, SHOWN)]
+        if len(some) > SHOWN:
+            lines.append(line(f"… and {len(some) - SHOWN} more"))
     warned = [(run_name(run), warning) for run in reports for warning in run.warnings]
     for title, told in (("warnings", warned), ("skipped", skipped)):
         if told:
@@ -266,6 +278,12 @@ def _others(reports: Sequence[ScenarioReport], skipped: Sequence[tuple[str, str]
             if len(told) > SHOWN:
                 lines.append(line(f"… and {len(told) - SHOWN} more"))
     return lines
+
+
+def _found(check: CheckResult, most: int) -> list[Line]:
+    lines = [line("  ", one_line(found)) for found in check.lines[:most]]
+    more = len(check.lines) - most
+    return [*lines, line(f"  … and {more} more")] if more > 0 else lines
 
 
 def _detail(label: str, text: str, width: int | None = None) -> list[Line]:

@@ -27,6 +27,7 @@ class _Counts:
     tests: int = 0
     failures: int = 0
     errors: int = 0
+    skipped: int = 0
     seconds: float = 0.0
 
 
@@ -65,7 +66,7 @@ def _suite(benchmark_id: str, counts: _Counts, started: float, machine: str) -> 
         "name": "pytest",
         "errors": str(counts.errors),
         "failures": str(counts.failures),
-        "skipped": "0",
+        "skipped": str(counts.skipped),
         "tests": str(counts.tests),
         "time": f"{counts.seconds:.3f}",
         "timestamp": datetime.fromtimestamp(started, UTC).isoformat(timespec="microseconds"),
@@ -87,6 +88,7 @@ def _write_cases(target: IO[bytes], report: ScenarioReport, counts: _Counts) -> 
         counts.tests += 1
         counts.failures += outcome.startswith("<failure")
         counts.errors += outcome.startswith("<error")
+        counts.skipped += outcome.startswith("<skipped")
         counts.seconds += seconds
         seconds = 0.0
 
@@ -118,8 +120,11 @@ def _gate_outcome(report: ScenarioReport, gate: GateResult) -> str:
 def _check_outcome(check: CheckResult) -> str:
     if check.status is Status.PASSED:
         return ""
+    if not check.required:
+        return f"<skipped message={_attribute(check.reason)}/>"
     tag = "failure" if check.status is Status.FAILED else "error"
-    return f"<{tag} message={_attribute(check.reason)}>{escape(printable(check.reason))}</{tag}>"
+    told = "\n".join((check.reason, *check.lines))
+    return f"<{tag} message={_attribute(check.reason)}>{escape(printable(told))}</{tag}>"
 
 
 def _setup_error(message: str) -> str:

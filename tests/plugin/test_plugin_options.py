@@ -30,6 +30,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "incus_vm": ("yes", "no", "true", "false"),
     "keep_sandbox": ("all", "failed", "none", "all"),
     "record": ("always", "never", "auto", "always"),
+    "collateral": ("always", "never", "auto", "always"),
     "parallel_ram_cap": ("1", "2.5", "30", "4"),
     "report": ("a.html", "b.html", "c/d.html", "report"),
 }

@@ -25,8 +25,9 @@ def main(roots: list[str], key: str, most_files: int) -> None:
     walk = Walk(most_files)
     for root in roots:
         walk.add(root)
+    folders = ", ".join(roots)
     if walk.cut:
-        notes.append(f"more than {most_files} files: the others were not looked at")
+        notes.append(f"there are more than {most_files} files below {folders}")
     entries = {
         "file": walk.found,
         "user": users(),
@@ -39,4 +40,4 @@ def main(roots: list[str], key: str, most_files: int) -> None:
         "unit": units.found(),
         "firewall": firewall.found(),
     }
-    sys.stdout.write(json.dumps({"entries": entries, "notes": notes}) + "\n")
+    sys.stdout.write(json.dumps({"entries": entries, "whole": not walk.cut, "notes": notes}) + "\n")
