@@ -73,6 +73,7 @@ class RunPhases:
     announce: Announcer = field(default_factory=Announcer)
     oracle: bool = False  # the local engine plays the scenario's solve.yml
     oracle_playbook: Path | None = None  # what it plays in place of that
+    restore_first: bool = True  # False: the hosts are new, and it is known that restore.yml does nothing to them
     main_engine: str | None = None
     secondary_engine: str | None = None
     specialty: str | None = None

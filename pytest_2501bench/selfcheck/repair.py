@@ -59,6 +59,7 @@ def repair(
         announce=announce,
         oracle=True,
         oracle_playbook=playbook,
+        restore_first=False,  # what it does to untouched hosts is a claim of its own
         retries=bench.settings.infra_retries,
     )
     phases.attach(bench.recorded(bench.gateway, log))

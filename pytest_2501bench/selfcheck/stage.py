@@ -149,9 +149,11 @@ def walk(stage: Stage, label: str) -> Walk:
         play(Step.PREPARE_AGAIN, "prepare")
         validate(Step.VALIDATE_FAULT_AGAIN)
     if stage.loaded.playbook("restore") is not None:
-        for step in (Step.RESTORE, Step.RESTORE_AGAIN):
-            play(step, "restore")
-            changed[step] = changes(untouched, stage.look())
+        play(Step.RESTORE, "restore")
+        restored = stage.look()
+        changed[Step.RESTORE] = changes(untouched, restored)
+        play(Step.RESTORE_AGAIN, "restore")
+        changed[Step.RESTORE_AGAIN] = changes(restored, stage.look())
         healthy(Step.HEALTHY_AGAIN)
         validate(Step.VALIDATE_HEALTHY_LAST)
     return Walk(played, changed)
