@@ -178,7 +178,8 @@ class RunPhases:
             def attempt() -> None:
                 if not self.fresh:
                     self._isolation.survey(sandbox.hosts)
-                self._play(sandbox, "restore", Phase.PREPARE, self.loaded.scenario.bench.timeouts.restore)
+                if self.restore_first or not self.fresh:
+                    self._play(sandbox, "restore", Phase.PREPARE, self.loaded.scenario.bench.timeouts.restore)
                 self._watch.healthy(sandbox.hosts)
                 record = self._play(sandbox, "prepare", Phase.PREPARE, self.loaded.scenario.bench.timeouts.prepare)
                 if record is not None and record.status is not PlaybookStatus.OK:
