@@ -238,8 +238,10 @@ class CommandOrder(CommandRule):
     unless: tuple[CommandPattern, ...] = Field((), description="Commands that it is not about after all.")
     after: tuple[CommandPattern, ...] = Field((), description="One of these must have come before each of them.")
     before: tuple[CommandPattern, ...] = Field((), description="One of these must follow the last of them.")
-    exit_status: Literal["zero", "nonzero"] | int | None = Field(
-        None, description="How the line of `after` or `before` must have ended."
+    exit_status: Literal["zero", "zero_or_unknown", "nonzero"] | int | None = Field(
+        None,
+        description="How the command of `after` or `before` must have ended; `zero_or_unknown`: it is not known to "
+        "have failed.",
     )
     forget: tuple[CommandPattern, ...] = Field(
         (),
@@ -312,8 +314,8 @@ class Source(Part):
 class Cheat(Part):
     """A tempting wrong fix, or the right one by forbidden means: what must go red when `cheat-NAME.yml` is played."""
 
-    fails: Literal["task_validation", "compliance", "both"] = Field(
-        description="The gate that must be red; the other one must be green."
+    fails: Literal["task_validation", "compliance", "both", "collateral"] = Field(
+        description="The gate that must be red; the other must be green. `collateral`: both green, the third check red."
     )
     rules: tuple[NonEmpty, ...] = Field(
         (), description="Labels of rules, or names of policies, that must be among the broken ones."

@@ -62,7 +62,7 @@ def claims_of(loaded: LoadedScenario) -> tuple[Claim, ...]:
     for name in loaded.repairs("cheat"):
         cheat = loaded.scenario.bench.cheats.get(name)
         gate = "both gates" if cheat is None or cheat.fails == "both" else cheat.fails.replace("_", " ")
-        claims.append(Claim(CHEAT + name, f"cheat-{name}.yml turns {gate} red"))
+        claims.append(Claim(CHEAT + name, f"cheat-{name}.yml turns {gate} red, and nothing else"))
     claims += [Claim(ALT + name, f"alt-{name}.yml turns both gates green, too") for name in loaded.repairs("alt")]
     claims.append(RULES_FAIL)
     if prepare:

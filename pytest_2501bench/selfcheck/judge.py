@@ -153,8 +153,10 @@ def judge_repair(repair: Repair) -> Finding:
             status = Status.FAILED if gate.status is Status.FAILED else Status.ERROR
             broken = [f"{rule.label} ({rule.pointer}): {rule.reason}" for rule in _broken(gate)]
             return Finding(status, f"{_words(gate)}: {gate.reason}", tuple(broken), signature=_colours(repair.verdicts))
-    if repair.collateral:
-        return Finding(Status.FAILED, f"collateral: {repair.collateral}", signature=_colours(repair.verdicts))
+    third = repair.collateral
+    if third is not None and third.status is not Status.PASSED:
+        why = f"collateral: {third.reason}" + (f": {third.lines[0]}" if third.lines else "")
+        return Finding(third.status, why, third.lines, signature=_colours(repair.verdicts))
     if repair.restore_failed:
         why = f"restore.yml after it: {repair.restore_failed}"
         return Finding(Status.FAILED, why, signature=_colours(repair.verdicts))
@@ -181,11 +183,17 @@ def judge_cheat(loaded: LoadedScenario, cheat: Cheat | None, repair: Repair) -> 
         colour = "red" if wanted is Status.FAILED else "green"
         why = f"{_words(gate)} must be {colour}, but is {told}"
         return Finding(Status.FAILED, why, signature=signature)
+    if cheat.fails == "collateral" and (third := repair.collateral) is not None and third.status is not Status.FAILED:
+        return Finding(Status.FAILED, f"collateral must be red, but is {third.status}", signature=signature)
+    if cheat.fails == "collateral" and repair.collateral is None:
+        return Finding(Status.FAILED, "the scenario does not ask for the third check (bench.collateral)", ())
     broken = {rule.label for gate in (verdicts.task_validation, verdicts.compliance) for rule in _broken(gate)}
     if missing := [name for name in cheat.rules if not _labels(loaded, name) & broken]:
         listed = "', '".join(missing)
         return Finding(Status.FAILED, f"these rules are not broken: '{listed}'", signature=signature)
-    return Finding(Status.PASSED, _reason(verdicts), signature=signature)
+    third = repair.collateral
+    reason = f"collateral red: {third.reason}" if cheat.fails == "collateral" and third else _reason(verdicts)
+    return Finding(Status.PASSED, reason, signature=signature)
 
 
 def uncovered(loaded: LoadedScenario) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pytest_2501bench.evidence.model import PlaybookRecord
 from pytest_2501bench.host_state.model import Change
+from pytest_2501bench.report.model import CheckResult
 from pytest_2501bench.scoring.model import Status, Verdicts
 
 
@@ -57,13 +58,13 @@ class Repair:
 
     Attributes:
         verdicts: both gates.
-        collateral: what the third check found to be wrong; None where it was not asked for.
+        collateral: what became of the third check; None where the scenario does not ask for it.
         not_restored: what restore.yml left different from before prepare.yml; None where nobody looked.
         restore_failed: why restore.yml did not end well after it; empty when it did.
     """
 
     verdicts: Verdicts
-    collateral: str | None = None
+    collateral: CheckResult | None = None
     not_restored: tuple[Change, ...] | None = None
     restore_failed: str = ""
 

@@ -14,6 +14,7 @@ from pytest_2501bench.host_state.take import take
 from pytest_2501bench.matrix import Variant
 from pytest_2501bench.phases import Announcer, RunPhases, explain
 from pytest_2501bench.playbooks.model import PlaybookRequest
+from pytest_2501bench.report.collateral import collateral_check
 from pytest_2501bench.run import memory_for, run_started
 from pytest_2501bench.sandbox.protocol import Sandbox
 from pytest_2501bench.scenario.model import LoadedScenario
@@ -59,6 +60,7 @@ def repair(
         announce=announce,
         oracle=True,
         oracle_playbook=playbook,
+        collateral=loaded.scenario.bench.collateral,
         restore_first=False,  # what it does to untouched hosts is a claim of its own
         retries=bench.settings.infra_retries,
     )
@@ -81,7 +83,8 @@ def repair(
         if before is not None and (record := _restored(bench, loaded, sandbox, folder)) is not None:
             failed = "" if record.status is PlaybookStatus.OK else explain(record)
             left = changes(before, take(bench.playbooks.ssh_command, sandbox.hosts, roots_of(loaded)))
-    return Repair(verdicts, not_restored=left, restore_failed=failed)
+        third = collateral_check(evidence, started.scenario)
+    return Repair(verdicts, third, not_restored=left, restore_failed=failed)
 
 
 def _restored(bench: BenchSession, loaded: LoadedScenario, sandbox: Sandbox, folder: Path) -> PlaybookRecord | None:
