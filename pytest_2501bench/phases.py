@@ -87,8 +87,8 @@ class RunPhases:
 
     def __post_init__(self) -> None:
         touched = any(self.loaded.playbook(name) is not None for name in ("prepare", "validate", "restore"))
-        self._isolation = Isolation(self.playbooks, self.log, touched or self.collateral is not None)
-        self._watch = Watch(self.playbooks, self.log, self.collateral)
+        self._isolation = Isolation(self.playbooks, self.log, touched)
+        self._watch = Watch(self.playbooks, self.log, self.collateral, alone=not touched)
 
     @property
     def gateway(self) -> Gateway:

@@ -35,11 +35,13 @@ class Watch:
         playbooks: by whose connections the hosts are looked at.
         log: where the changes go.
         asked: what is looked at.
+        alone: no playbook touches the hosts, so nobody else ends the connections before the agent comes.
     """
 
     playbooks: PlaybookRunner
     log: EvidenceLog
     asked: Collateral | None
+    alone: bool = False
     _healthy: dict[str, HostState] = field(default_factory=dict)
     _broken: dict[str, HostState] = field(default_factory=dict)
     _failed: str = ""
@@ -53,6 +55,8 @@ class Watch:
     def broken(self, hosts: Sequence[Host]) -> None:
         """Look when the incident is in, before our own tooling's traces are removed: those of this look go too."""
         self._broken = self._look(hosts)
+        if self.asked is not None and self.alone:
+            self.playbooks.forget(hosts)
 
     def finished(self, hosts: Sequence[Host]) -> None:
         """Look when the agent is gone, and record what it changed.

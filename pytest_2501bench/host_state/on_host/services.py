@@ -190,9 +190,7 @@ def _program(found: set[str]) -> str:
 
 def _address(text: str) -> str:
     words = [text[index : index + 8] for index in range(0, len(text), 8)]
-    octets = b"".join(
-        bytes.fromhex(word)[::-1] for word in words
-    )  # as the kernel keeps them, on little-endian machines
+    octets = b"".join(bytes.fromhex(word)[::-1] for word in words)  # as little-endian kernels keep them
     if len(octets) == 4:
         return ".".join(map(str, octets))
     if not any(octets):
@@ -211,21 +209,27 @@ class Firewall:
 
     def __init__(self) -> None:
         self._nft = Program("nft", "--stateless", "list", "ruleset")
-        # With nft there it tells of iptables' rules too, unless they are in the kernel's old tables.
+        # Where there is nft it tells of iptables' rules too, except of those in the kernel's old tables.
         self._old = [
-            Program(name) if read(table) or not self._nft.exists else Program("")
-            for name, table in (
-                ("iptables-save", "/proc/net/ip_tables_names"),
-                ("ip6tables-save", "/proc/net/ip6_tables_names"),
-            )
+            self._saver("iptables", "/proc/net/ip_tables_names"),
+            self._saver("ip6tables", "/proc/net/ip6_tables_names"),
         ]
+
+    def _saver(self, name: str, tables: str) -> Program:
+        if read(tables):
+            old = Program(f"{name}-legacy-save")
+            return old if old.exists else Program(f"{name}-save")
+        return Program("" if self._nft.exists else f"{name}-save")
 
     def found(self) -> dict[str, str]:
         """Return the rules of each chain, as one text."""
         chains = _nft(self._nft.output())
         chains.update(_saved("ip", self._old[0].output()))
         chains.update(_saved("ip6", self._old[1].output()))
-        return {clean(name): fingerprint([("rules", clean(" | ".join(rules)))]) for name, rules in chains.items()}
+        return {
+            clean(name): fingerprint([("rules", clean(" | ".join(rules)))] if rules else [])
+            for name, rules in chains.items()
+        }
 
 
 def _nft(printed: list[str]) -> dict[str, list[str]]:
