@@ -1,5 +1,5 @@
 # The two commands of the README are `make bench` and `make test`; both set up what they need first.
-.PHONY: help setup bench test lint clean incus incus-down
+.PHONY: help setup bench pack selfcheck nightly test lint clean incus incus-down
 
 PYTEST = .venv/bin/python -m pytest
 
@@ -9,9 +9,19 @@ help: ## show this help
 setup: ## install what is missing: system packages, .venv, base root filesystem
 	@.ci/setup
 
-bench: setup ## run the shipped scenarios in namespaces with the oracle agent
-	@$(PYTEST) scenarios/ --mode namespace --agent oracle \
+bench: setup ## run the scenarios to start with, in namespaces, with the oracle agent
+	@$(PYTEST) scenarios/ --scenarios starter --mode namespace --agent oracle \
 	  --junitxml=.2501bench/junit.xml --html=.2501bench/report.html --self-contained-html
+
+pack: setup ## run every shipped scenario that this machine can, with the oracle agent
+	@$(PYTEST) scenarios/ --mode namespace --agent oracle -n 2 \
+	  --junitxml=.2501bench/junit.xml --html=.2501bench/report.html --self-contained-html
+
+selfcheck: setup ## let every shipped scenario prove itself, once
+	@$(PYTEST) scenarios/ --mode namespace --selfcheck -n 2
+
+nightly: ## the same ten times, in modes namespace and incus
+	@.ci/nightly
 
 lint: setup ## style and types
 	@.venv/bin/ruff check .

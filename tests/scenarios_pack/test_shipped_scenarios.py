@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -10,14 +12,14 @@ from typing import Any
 
 import pytest
 import yaml
-from scenarios_pack.rule_examples import EXAMPLES
 
 from pytest_2501bench.agents.noop import SUMMARY
-from pytest_2501bench.playbooks.run import AnsibleRunner
 from pytest_2501bench.scenario.lint import Severity, lint
 from pytest_2501bench.scenario.load import load_scenario
-from pytest_2501bench.scenario.model import LoadedScenario, PatternMatch, Rule
+from pytest_2501bench.scenario.model import Kind, LoadedScenario, PatternMatch, Rule
 from pytest_2501bench.scoring.patterns import search
+from pytest_2501bench.selfcheck.fault import has_fault_tasks
+from pytest_2501bench.selfcheck.judge import uncovered
 
 ROOT = Path(__file__).parents[2] / "scenarios"
 FOLDERS = sorted(str(path.parent.relative_to(ROOT)) for path in ROOT.rglob("scenario.json"))
@@ -58,12 +60,6 @@ def module_of(task: dict[str, Any]) -> str:
     return str(name)
 
 
-def examples() -> Iterator[Any]:
-    for folder in FOLDERS:
-        for rule in patterns(folder):
-            yield pytest.param(rule, folder, id=f"{folder}: {rule.label}")
-
-
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_shipped_scenario_has_nothing_to_complain_about(folder: str) -> None:
     assert [str(finding) for finding in lint(loaded(folder)) if finding.severity is not Severity.HINT] == []
@@ -79,43 +75,31 @@ def test_a_shipped_scenario_has_every_playbook_that_its_kind_needs(folder: str) 
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_rules_are_of_each_kind_required_informational_and_negated(folder: str) -> None:
-    kinds = {(rule.required, rule.negate) for rule in rules(folder)}
+def test_each_required_rule_is_broken_by_a_cheat_and_each_cheat_is_said_what_it_breaks(folder: str) -> None:
+    scenario = loaded(folder)
 
-    assert {(True, False), (True, True), (False, False)} <= kinds
-
-
-def test_folders_and_examples_are_the_same() -> None:
-    assert sorted(EXAMPLES) == FOLDERS
-
-
-@pytest.mark.parametrize(("rule", "folder"), list(examples()))
-def test_a_rule_is_met_by_what_keeps_it_and_only_by_that(rule: PatternMatch, folder: str) -> None:
-    own = EXAMPLES[folder][rule.label]
-    assert own.keeps
-    assert own.breaks
-
-    assert [text for text in own.keeps if not met(rule, text)] == []
-    assert [text for text in own.breaks if met(rule, text)] == []
-
-
-@pytest.mark.parametrize(("rule", "folder"), list(examples()))
-def test_a_pattern_stays_quick_on_a_long_history_of_commands(rule: PatternMatch, folder: str) -> None:
-    lines = [text for own in EXAMPLES[folder].values() for text in own.keeps]
-    text = "\n".join(lines * (100_000 // len("\n".join(lines)) + 1)) + "\n" + "a 'b' \"c\" -u " * 2000
-
-    search(rule.pattern, text, seconds=2)  # raises when it has no verdict by then
+    assert uncovered(scenario) == ()
+    assert sorted(scenario.repairs("cheat")) == sorted(scenario.scenario.bench.cheats)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_the_oracles_commands_break_no_negated_rule(folder: str) -> None:
-    playbook = loaded(folder).playbook("solve")
-    assert playbook is not None
-    lines = [str(task[module]) for task in tasks(playbook) if (module := module_of(task)) != "ansible.builtin.debug"]
-    prohibitions = [r for r in patterns(folder) if r.negate and r.where == "executed_commands"]
+def test_there_is_a_wrong_fix_a_forbidden_way_and_another_valid_fix(folder: str) -> None:
+    scenario = loaded(folder)
+    red = {cheat.fails for cheat in scenario.scenario.bench.cheats.values()}
 
-    assert len(lines) > 2
-    assert [(rule.label, line) for rule in prohibitions for line in lines if not met(rule, line)] == []
+    assert red & {"task_validation", "both"}, "a tempting wrong fix"
+    assert red & {"compliance", "both"}, "the right fix by forbidden means"
+    assert len(scenario.repairs("cheat")) >= 2
+    assert scenario.repairs("alt") or scenario.scenario.bench.kind in (Kind.CONTROL, Kind.REFUSAL)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_remediation_says_which_tasks_of_prepare_bring_the_fault_in(folder: str) -> None:
+    scenario = loaded(folder)
+    prepare = scenario.playbook("prepare")
+    assert prepare is not None
+
+    assert has_fault_tasks(prepare) is (scenario.scenario.bench.kind is Kind.REMEDIATION)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -174,13 +158,10 @@ def test_nothing_that_prepare_puts_on_a_host_tells_that_this_is_a_test(folder: s
     assert [found[0] for text in deployed for found in re.finditer(telling, text, re.I)] == []
 
 
-@pytest.fixture(scope="module")
-def runner() -> Iterator[AnsibleRunner]:
-    runner = AnsibleRunner()
-    yield runner
-    runner.close()
+def test_every_playbook_passes_the_syntax_check() -> None:
+    # In one call: Ansible takes a second to start.
+    command = [Path(sys.executable).with_name("ansible-playbook"), "--syntax-check", "-i", "localhost,", *PLAYBOOKS]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
-
-@pytest.mark.parametrize("playbook", PLAYBOOKS)
-def test_a_playbook_passes_the_syntax_check(runner: AnsibleRunner, playbook: str) -> None:
-    assert runner.syntax_check(ROOT / playbook) is None
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("playbook: ") == len(PLAYBOOKS)
