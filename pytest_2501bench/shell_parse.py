@@ -1,86 +1,51 @@
 """What a shell would run, by the grammar of bash: each simple command, and what the line's status says of it. Pure.
 
-Parsing is tree-sitter's (grammar tree-sitter-bash), which gives a tree for any text. Nothing is run or expanded: what
-variables hold, what aliases mean and what a script does that is called by its name cannot be seen.
+Parsing is tree-sitter's (grammar tree-sitter-bash), which gives a tree for any text. Nothing is run or expanded but
+braces: what variables hold, what aliases mean and what a script does that is called by its name cannot be seen.
 """
 
 from __future__ import annotations
 
-import codecs
-import contextlib
-from dataclasses import dataclass, replace
-from functools import cache
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from pytest_2501bench.shell_words import MAX_LOOKED_AT, SHELLS, inline_script, simple_commands, unwrapped
+from pytest_2501bench.shell_heredocs import Heredoc, heredoc_of, without_heredocs
+from pytest_2501bench.shell_ran import Ran
+from pytest_2501bench.shell_tree import braces_expanded, parser, text_of, word_of, words_of, written_by
+from pytest_2501bench.shell_words import MAX_LOOKED_AT, simple_commands
+from pytest_2501bench.shell_wrappers import AS_ROOT, FOUND, Held, found_by_find, held, reads_script, unwrapped
 
 if TYPE_CHECKING:
-    from tree_sitter import Node, Parser
+    from tree_sitter import Node
+
+__all__ = ["Ran", "parse"]
 
 _DEEPEST: Final = 6
 _MOST: Final = 2000
 """Simple commands of one line that are looked at."""
-
-_FIND_RUNS: Final = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
-_XARGS_WITH_VALUE: Final = frozenset("aEIdLnPs")
-_SYSTEMD_RUN_WITH_VALUE: Final = frozenset("pHMEu")
 _NESTED: Final = 120
 """Levels of a tree that are followed; deeper ones are gone through without regard to exit statuses."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """One simple command.
-
-    Attributes:
-        words: without quotes, and without sudo, env, assignments and the like in front.
-        writes: files that its output goes to.
-        status: its exit status, as far as that of the line tells it; else None.
-        after: places (in the returned tuple) of commands that must have succeeded, or this one had not run.
-        inner: what it holds is in the list too (``sh -c '…'``, ``xargs``, ``eval``); by itself it does nothing.
-        as_root: by sudo, doas or su.
-    """
-
-    words: tuple[str, ...]
-    writes: tuple[str, ...] = ()
-    status: int | None = None
-    after: frozenset[int] = frozenset()
-    inner: bool = False
-    as_root: bool = False
-
-    @property
-    def program(self) -> str:
-        """The program's name without its folder."""
-        return PurePosixPath(self.words[0]).name if self.words else ""
-
-    @property
-    def text(self) -> str:
-        """Program, words and redirections, one blank between them: what a command pattern is matched against."""
-        return " ".join((self.program, *self.words[1:], *(f">{file}" for file in self.writes)))
+_NOWHERE: Final = re.compile(r"/dev/(?:null|stdout|stderr|tty|fd/[0-9]+)")
 
 
 def parse(line: str, status: int | None = None) -> tuple[Ran, ...]:
-    """Return the simple commands of *line* in the order in which they stand there; *status* is the line's.
+    """Return the simple commands of *line* in the order in which they run; *status* is the line's.
 
     What the line's exit status says: that of ``a`` in ``a``; of all in ``a && b`` when it is 0; of the last in
     ``a; b`` and in ``a | b``; nothing of what stands in a loop, a condition or a substitution.
     """
-    walk = _Walk([], 0, as_root=False)
-    walk.script(line[:MAX_LOOKED_AT], status, frozenset())
-    return tuple(walk.found)
-
-
-@cache
-def _parser() -> Parser:
-    import tree_sitter
-    import tree_sitter_bash
-
-    return tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
+    found: list[Ran] = []
+    _Walk(found).script(line[:MAX_LOOKED_AT], status, _NONE)
+    return tuple(found)
 
 
 Places = frozenset[int]
-_NOTHING: Final[Places] = frozenset()
+_NONE: Final[Places] = frozenset()
+_SEQUENCES: Final = frozenset({"program", "subshell", "compound_statement", "do_group", "else_clause"})
+_FILTERS: Final = frozenset({"grep", "egrep", "sort", "head", "tail", "uniq", "sed", "awk", "tr", "tee", "cat"})
+_LEAVES: Final = frozenset({"exit", "return"})
 
 
 @dataclass(slots=True)
@@ -88,241 +53,308 @@ class _Walk:
     """Goes through one script; each way returns the commands that have succeeded if what it went through has."""
 
     found: list[Ran]
-    depth: int
-    as_root: bool
-    last: int = 0  # where the command is that was gone through last
+    depth: int = 0
+    as_root: bool = False
+    bodies: tuple[Heredoc, ...] = ()
+    last: int | None = None  # place of the command that was gone through last
+    given: str | None = None  # what the next command reads, where that is known
+    said: str | None = None  # what the last command prints, where that is known
+    functions: set[str] = field(default_factory=set)
 
     def script(self, text: str, status: int | None, before: Places) -> Places:
-        start = len(self.found)
-        root = _parser().parse(text.encode("utf-8", "replace")).root_node
-        done = self.node(root, status, before, 0)
-        if len(self.found) == start and text.strip() and not text.lstrip().startswith("#"):
-            # No command, or nothing that the grammar knows: as words, rather than unseen.
-            for each in simple_commands(text):
-                if each.bare:
-                    self.found.append(Ran(tuple(each.bare), tuple(each.targets), as_root=self.as_root))
-        return done
+        plain, self.bodies = without_heredocs(text)
+        root = parser().parse(plain.encode("utf-8", "replace")).root_node
+        if root.has_error:
+            return self._by_words(text, status)
+        self.functions = {
+            text_of(name) for node in _all(root, "function_definition") if (name := node.child_by_field_name("name"))
+        }
+        return self.node(root, status, before, 0)
+
+    def _by_words(self, text: str, status: int | None) -> Places:
+        """Take a script apart that is not in the grammar: no shell would run all of it, so statuses say nothing."""
+        simple = [each for each in simple_commands(text) if each.words or each.targets]
+        for each in simple:
+            words = [made for word in each.words for made in braces_expanded(word)]
+            writes = [file for file in each.targets if not _NOWHERE.fullmatch(file)]
+            self._add(words, writes, [], status if len(simple) == 1 else None, _NONE, None)
+        return _NONE
 
     def node(self, node: Node, known: int | None, before: Places, level: int) -> Places:
         if len(self.found) >= _MOST:
-            return _NOTHING
+            return _NONE
         if level > _NESTED:
             return self._flat(node)
         kind = node.type
-        if kind == "command":
-            return self._command(node, (), None, known, before, level)
+        if kind in _SEQUENCES:
+            return self._sequence(node, known, before, level)
+        if kind in ("command", "declaration_command", "unset_command", "test_command", "variable_assignment"):
+            return self._command(node, [node], known, before, level)
         if kind == "redirected_statement":
             return self._redirected(node, known, before, level)
+        if kind == "negated_command":
+            self._each(node, 0 if known == 1 else None, before, level)
+            return _NONE
+        if kind == "list":
+            return self._list(node, known, before, level)
+        if kind == "pipeline":
+            return self._pipeline(node, known, before, level)
+        if kind in ("if_statement", "elif_clause"):
+            return self._condition(node, before, level)
+        self._each(node, None, before, level)
+        return _NONE
+
+    def _each(self, node: Node, known: int | None, before: Places, level: int) -> None:
+        for child in node.named_children:
+            self.node(child, known, before, level + 1)
+
+    def _sequence(self, node: Node, known: int | None, before: Places, level: int) -> Places:
         named = [child for child in node.named_children if child.type != "comment"]
-        if kind == "list" and len(named) == 2:
-            left, right = named
-            if any(child.type == "&&" for child in node.children):
-                zero = 0 if known == 0 else None
-                first = self.node(left, zero, before, level + 1)
-                return first | self.node(right, zero, before | first, level + 1)
-            self.node(left, None, before, level + 1)
-            self.node(right, known or None, before, level + 1)
-            return _NOTHING
-        if kind in ("program", "subshell", "compound_statement", "pipeline"):
-            done = _NOTHING
-            for child in named:
-                follower = child.next_sibling
-                behind = follower is not None and follower.type == "&"
-                last = child.id == named[-1].id and not behind
-                done = self.node(child, known if last else None, before, level + 1)
-                done = done if last else _NOTHING
-            return done
-        for child in named:
-            self.node(child, None, before, level + 1)
-        return _NOTHING
+        strict = trapped = left = False
+        done = _NONE
+        for place, child in enumerate(named):
+            background = child.next_sibling is not None and child.next_sibling.type == "&"
+            is_last = place == len(named) - 1
+            simple = child.type in ("command", "redirected_statement", "pipeline", "declaration_command")
+            if background or left:
+                own = None
+            elif is_last:
+                own = known
+            else:
+                own = 0 if strict and not trapped and simple and known == 0 else None
+            done = self.node(child, own, before, level + 1)
+            text = text_of(child)
+            strict = node.type == "program" and (_is_strict(text) or (strict and not text.startswith("set +")))
+            trapped = trapped or text.startswith("trap")
+            left = left or _leaves(child)
+            if strict and simple and not background and not trapped:
+                before |= done
+            else:
+                before |= self._guarded(child, done)
+            done = _NONE if background else done
+        return done
+
+    def _guarded(self, node: Node, done: Places) -> Places:
+        """Return what must have succeeded for the script to go on: ``nginx -t || exit 1``."""
+        named = node.named_children
+        if node.type == "list" and len(named) == 2 and "||" in {child.type for child in node.children}:
+            return done if _leaves(named[1]) else _NONE
+        return done if node.type == "if_statement" else _NONE
+
+    def _list(self, node: Node, known: int | None, before: Places, level: int) -> Places:
+        left, right = [child for child in node.named_children if child.type != "comment"][:2]
+        if any(child.type == "&&" for child in node.children):
+            first = self.node(left, 0 if known == 0 else None, before, level + 1)
+            return first | self.node(right, 0 if known == 0 else None, before | first, level + 1)
+        first = self.node(left, None, before, level + 1)
+        self.node(right, known or None, before, level + 1)
+        return first if _leaves(right) else _NONE
+
+    def _pipeline(self, node: Node, known: int | None, before: Places, level: int) -> Places:
+        named = [child for child in node.named_children if child.type != "comment"]
+        if named and named[0].type == "negated_command" and len(named) > 1:
+            known = 0 if known == 1 else None  # `! a | b` turns the status of the whole round
+        done = _NONE
+        for place, child in enumerate(named):
+            self.given = self.said if place else None
+            self.said = None
+            is_last = place == len(named) - 1
+            done = self.node(child, known if is_last else None, before, level + 1)
+        self.given = None
+        return done if named and named[0].type != "negated_command" else _NONE
+
+    def _condition(self, node: Node, before: Places, level: int) -> Places:
+        inside, condition, leaves, holds, fails = False, True, False, _NONE, _NONE
+        for child in node.children:
+            if child.type == "then":
+                condition, inside = False, True
+            elif not child.is_named or child.type == "comment":
+                continue
+            elif condition:
+                holds = self.node(child, None, before, level + 1)
+                if child.type == "negated_command" and self.last is not None:
+                    fails = frozenset({self.last})
+            elif child.type in ("elif_clause", "else_clause"):
+                self.node(child, None, before | fails, level + 1)
+                leaves = leaves and child.type == "else_clause"
+            elif inside:
+                self.node(child, None, before | holds, level + 1)
+                leaves = _leaves(child)
+        return fails if leaves else _NONE  # `if ! nginx -t; then exit 1; fi`
 
     def _flat(self, top: Node) -> Places:
         waiting = [top]
         while waiting and len(self.found) < _MOST:
             node = waiting.pop()
             if node.type == "command":
-                self.found.append(Ran(tuple(unwrapped(_words(node))), as_root=self.as_root))
+                self.found.append(Ran(tuple(unwrapped(words_of(node))), as_root=self.as_root))
             waiting += reversed(node.named_children)
-        return _NOTHING
+        return _NONE
 
     def _redirected(self, node: Node, known: int | None, before: Places, level: int) -> Places:
-        writes, script, body = [], None, None
-        for child in node.named_children:
-            if child.type == "file_redirect":
-                writes += _written(child)
-            elif child.type == "heredoc_redirect":
-                script = next((_text(part) for part in child.named_children if part.type == "heredoc_body"), None)
-                for part in child.named_children:  # cmd <<EOF | other
-                    if part.type in ("pipeline", "command", "list", "redirected_statement"):
-                        self.node(part, None, before, level + 1)
-            elif body is None:
-                body = child
-        if body is None:
-            return _NOTHING
-        if body.type == "command":
-            return self._command(body, tuple(writes), script, known, before, level)
+        body = next((child for child in node.named_children if not child.type.endswith("_redirect")), None)
+        if body is None or body.type in ("command", "declaration_command", "variable_assignment"):
+            return self._command(
+                node if body is None else body, [node, *([body] if body else [])], known, before, level
+            )
+        writes, appends, _ = self._redirections([node], level)
         if body.type not in ("list", "pipeline"):  # a group, a loop: none of its commands writes there by itself
             if writes:
-                self.found.append(Ran((":",), tuple(writes)))
+                self._add([":"], writes, appends, None, before, None)
             return self.node(body, known, before, level + 1)
         done = self.node(body, known, before, level + 1)
-        if writes and self.last < len(self.found):
+        if writes and self.last is not None:
             last = self.found[self.last]
-            self.found[self.last] = replace(last, writes=(*last.writes, *writes))
+            self.found[self.last] = replace(last, writes=(*last.writes, *writes), appends=(*last.appends, *appends))
         return done
 
-    def _command(  # noqa: PLR0917 - all of one way through the tree
-        self, node: Node, writes: tuple[str, ...], heredoc: str | None, known: int | None, before: Places, level: int
+    def _redirections(self, nodes: list[Node], level: int) -> tuple[list[str], list[str], str | None]:
+        writes: list[str] = []
+        appends: list[str] = []
+        given = None
+        for child in (child for node in nodes for child in node.named_children):
+            if child.type == "file_redirect":
+                files, more = written_by(child)
+                files = [file for file in files if not _NOWHERE.fullmatch(file)]
+                writes += files
+                appends += files if more else []
+            elif child.type == "herestring_redirect" and child.named_children:
+                word = " ".join(word_of(child.named_children[-1]))
+                heredoc = heredoc_of(word, self.bodies)
+                given = word if heredoc is None else heredoc.body
+                if heredoc is not None and heredoc.expands and self.depth < _DEEPEST:
+                    self._expanded_in(heredoc.body)
+            else:
+                continue
+            self._substitutions(child, level + 1)
+        return writes, appends, given
+
+    def _expanded_in(self, body: str) -> None:
+        """Find what ``$(…)`` in the body of a heredoc runs: as in a quoted word."""
+        quoted = ': "' + body.replace('"', r"\"") + '"'
+        for node in _all(parser().parse(quoted.encode("utf-8", "replace")).root_node, "command_substitution"):
+            _Walk(self.found, self.depth + 1, self.as_root)._each(node, None, _NONE, 1)
+
+    def _command(self, node: Node, redirecting: list[Node], known: int | None, before: Places, level: int) -> Places:
+        reads, self.given = self.given, None
+        writes, appends, given = self._redirections(redirecting if node in redirecting else [*redirecting, node], level)
+        words = _words(node)
+        for child in node.named_children:
+            if not child.type.endswith("_redirect"):
+                self._substitutions(child, level + 1)
+        return self._add(words, writes, appends, known, before, reads if given is None else given)
+
+    def _add(  # noqa: PLR0917 - all of one command
+        self,
+        raw: list[str],
+        writes: list[str],
+        appends: list[str],
+        known: int | None,
+        before: Places,
+        given: str | None,
     ) -> Places:
-        raw = _words(node)
         words = unwrapped(raw)
-        writes += tuple(
-            file for child in node.named_children if child.type == "file_redirect" for file in _written(child)
-        )
-        as_root = self.as_root or _is_root(raw)
+        if given is not None and given.endswith(FOUND) and words[:1] != ["xargs"]:
+            self.said, given = _said(words, given), None  # paths from a find: no text that is known
+        else:
+            self.said = _said(words, given)
+        if not words and not writes:
+            return _NONE
         place = len(self.found)
         done: Places = frozenset({place})
-        if words or writes:
-            self.found.append(Ran(tuple(words), writes, known, before, as_root=as_root))
-            held = _held(words, heredoc) if self.depth < _DEEPEST else None
-            if held is not None:
-                self.found[place] = Ran(tuple(words), writes, known, before, inner=True, as_root=as_root)
-                inside = _Walk(self.found, self.depth + 1, as_root=as_root or words[0] == "su")
-                text, own = held
-                done |= inside.script(text, known if own else None, before)
-        for child in node.named_children:
-            self._substitutions(child, level + 1)
+        front = raw[: len(raw) - len(words)] if words else raw
+        as_root = self.as_root or any(PurePosixPath(word).name in AS_ROOT for word in front)
+        scripts: tuple[Held, ...] = ()
+        if words and words[0] in self.functions:
+            # The function runs, not a program of that name.
+            words, inner = [f"{words[0]}()", *words[1:]], True
+        else:
+            scripts = held(words, given if reads_script(words) else None) if self.depth < _DEEPEST else ()
+            inner = bool(scripts) and all(script.is_all for script in scripts)
+        self.found.append(
+            Ran(tuple(words), tuple(writes), tuple(appends), given, known, before, inner=inner, as_root=as_root)
+        )
+        for script in scripts:
+            done |= self._inside(script, known, before, as_root=as_root or words[0] == "su")
         self.last = place
         return done
 
+    def _inside(self, script: Held, known: int | None, before: Places, *, as_root: bool) -> Places:
+        walk = _Walk(self.found, self.depth + 1, as_root)
+        done = walk.script(script.script, known if script.own_status else None, before)
+        return done if script.own_status else _NONE
+
     def _substitutions(self, node: Node, level: int) -> None:
-        if node.type in ("command_substitution", "process_substitution"):
-            for child in node.named_children:
-                self.node(child, None, _NOTHING, level + 1)
-        elif level <= _NESTED:
+        if level > _NESTED:
+            self._flat(node)
+        elif node.type in ("command_substitution", "process_substitution"):
+            reads, said = self.given, self.said
+            self._each(node, None, _NONE, level)
+            self.given, self.said = reads, said
+        else:
             for child in node.named_children:
                 self._substitutions(child, level + 1)
 
 
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")
+def _all(root: Node, kind: str) -> list[Node]:
+    found, waiting = [], [root]
+    while waiting:
+        node = waiting.pop()
+        if node.type == kind:
+            found.append(node)
+            if kind == "command_substitution":
+                continue
+        waiting += reversed(node.named_children)
+    return found
 
 
 def _words(node: Node) -> list[str]:
-    words: list[str] = []
-    for child in node.named_children:
-        if child.type == "command_name":
-            words.append(_word(child.named_children[0]) if child.named_children else _text(child))
-        elif child.type not in ("file_redirect", "herestring_redirect", "heredoc_redirect", "comment"):
-            words.append(_word(child))
-    return words
-
-
-def _word(node: Node) -> str:
-    """Return what is left of a word when its quotes are taken away; what would be expanded stays as it is."""
-    text = _text(node)
-    if node.type == "raw_string":
-        return text[1:-1]
-    if node.type == "ansi_c_string":
-        inner = text[2:-1]
-        with contextlib.suppress(UnicodeError, ValueError):
-            return codecs.decode(inner.encode("ascii"), "unicode_escape")
-        return inner
-    if node.type in ("string", "translated_string"):
-        return _unescaped(text[text.index('"') + 1 : -1], '\\"$`')
-    if node.type in ("concatenation", "variable_assignment") and node.named_children:
-        # What stands between the parts (as in a{b}c) is kept.
-        parts, at, start = [], node.start_byte, node.start_byte
-        source = node.text or b""
-        for child in node.children:
-            parts.append(source[at - start : child.start_byte - start].decode("utf-8", "replace"))
-            parts.append(_word(child))
-            at = child.end_byte
-        parts.append(source[at - start :].decode("utf-8", "replace"))
-        return "".join(parts)
-    return _unescaped(text, None) if node.type == "word" else text
-
-
-def _unescaped(text: str, only: str | None) -> str:
-    out, at = [], 0
-    while at < len(text):
-        char = text[at]
-        following = text[at + 1 : at + 2]
-        if char == "\\" and following and (only is None or following in only or following == "\n"):
-            out.append("" if following == "\n" else following)
-            at += 2
-        else:
-            out.append(char)
-            at += 1
-    return "".join(out)
-
-
-def _written(redirect: Node) -> list[str]:
-    signs = {child.type for child in redirect.children if not child.is_named}
-    if not signs & {">", ">>", "&>", "&>>", ">|"}:
+    kind = node.type
+    if kind == "redirected_statement":
         return []
-    return [_word(child) for child in redirect.named_children if child.type != "file_descriptor"]
+    if kind == "variable_assignment":
+        return word_of(node)
+    if kind == "test_command":
+        inner = text_of(node)
+        if not inner.startswith("[") or inner.startswith("[["):
+            return []
+        return next((list(each.words) for each in simple_commands(inner)), [])
+    words = words_of(node)
+    return [text_of(node.children[0]), *words] if kind in ("declaration_command", "unset_command") else words
 
 
-def _is_root(words: list[str]) -> bool:
-    front = words[: len(words) - len(unwrapped(words))]
-    return any(PurePosixPath(word).name in {"sudo", "doas"} for word in front)
+def _leaves(node: Node) -> bool:
+    """Tell whether the script ends with this statement."""
+    if node.type == "command":
+        return next(iter(words_of(node)), "") in _LEAVES
+    if node.type in ("compound_statement", "list"):
+        named = [child for child in node.named_children if child.type != "comment"]
+        if node.type == "list" and any(child.type == "||" for child in node.children):
+            return False
+        return bool(named) and _leaves(named[-1])
+    return node.type == "redirected_statement" and bool(node.named_children) and _leaves(node.named_children[0])
 
 
-def _held(words: list[str], heredoc: str | None) -> tuple[str, bool] | None:
-    """Return the script that a command runs and whether its exit status is the script's; None if it runs none."""
+def _is_strict(text: str) -> bool:
+    return re.match(r"set -(?:[a-zA-Z]*e|o errexit)", text) is not None
+
+
+def _said(words: list[str], given: str | None) -> str | None:
+    """Return what an echo, a printf or a cat of a heredoc prints, near enough; None for all else."""
     if not words:
         return None
     program, rest = PurePosixPath(words[0]).name, words[1:]
-    script = inline_script(words)
-    if script is not None:
-        return script, True
-    if heredoc is not None and program in SHELLS and not [word for word in rest if not word.startswith("-")]:
-        return heredoc, True
-    if program == "eval":
-        return " ".join(rest), True
-    if program == "su":
-        at = next((n for n, word in enumerate(rest) if word in ("-c", "--command")), None)
-        return (rest[at + 1], True) if at is not None and at + 1 < len(rest) else None
-    inner: list[str] = []
-    own = True
     if program == "find":
-        at = next((n for n, word in enumerate(rest) if word in _FIND_RUNS), None)
-        inner = [] if at is None else _until(rest[at + 1 :], (";", "+"))
-        own = False
-    elif program == "xargs":
-        inner, own = _after(rest, _XARGS_WITH_VALUE), False
-    elif program == "systemd-run":
-        inner, own = _after(rest, _SYSTEMD_RUN_WITH_VALUE), False
-    elif program == "watch":
-        inner, own = _after(rest, frozenset("n")), False
-    elif program in {"chroot", "flock"}:
-        inner = _after(rest, frozenset("wE"))[1:]
-        if inner[:1] == ["-c"] and len(inner) > 1:
-            return inner[1], True
-    elif program in {"nsenter", "unshare", "runuser"}:
-        if program == "runuser" and "-c" in rest[:-1]:
-            return rest[rest.index("-c") + 1], True
-        inner = _after(rest, frozenset("tuSGrw"))
-    if not inner:
-        return None
-    import shlex
-
-    return shlex.join(inner), own
-
-
-def _after(words: list[str], with_value: frozenset[str]) -> list[str]:
-    at = 0
-    while at < len(words) and words[at].startswith("-") and words[at] != "-":
-        word = words[at]
-        at += 1
-        if word == "--":
-            break
-        if not word.startswith("--") and len(word) == 2 and word[1] in with_value:
-            at += 1
-    return words[at:]
-
-
-def _until(words: list[str], ends: tuple[str, ...]) -> list[str]:
-    at = next((n for n, word in enumerate(words) if word in ends), len(words))
-    return words[:at]
+        return "\n".join(found_by_find(rest))
+    if given is not None and given.endswith(FOUND) and program in _FILTERS:
+        return given
+    if program in {"cat", "tee"} and given is not None and (program == "tee" or not rest or rest == ["-"]):
+        return given
+    if program == "echo":
+        while rest and re.fullmatch(r"-[neE]+", rest[0]):
+            rest = rest[1:]
+        return " ".join(rest).replace("\\n", "\n")
+    if program == "printf" and rest:
+        plain = "%" not in rest[0]
+        return (rest[0] if plain else "\n".join(rest[1:])).replace("\\n", "\n")
+    return None

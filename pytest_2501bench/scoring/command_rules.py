@@ -8,14 +8,10 @@ decides already: a forbidden command that was seen is a broken rule whatever els
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final, Literal, cast
-
-import regex  # type: ignore[import-untyped]
+from typing import Final, Literal, cast
 
 from pytest_2501bench.errors import Cause
-from pytest_2501bench.evidence.model import Command, CommandKind, Evidence, Trait
+from pytest_2501bench.evidence.model import Command, Evidence, Trait
 from pytest_2501bench.scenario.model import (
     AnyCommandRule,
     CommandAllowList,
@@ -25,10 +21,13 @@ from pytest_2501bench.scenario.model import (
     NoHiddenCommands,
     Severity,
 )
+from pytest_2501bench.scoring.command_seen import Seen, compile_command_pattern, matches, matching, seen_in, tied
+from pytest_2501bench.scoring.command_ties import Ties, covers
 from pytest_2501bench.scoring.model import Finding, RuleResult, Span, Status
 from pytest_2501bench.scoring.patterns import PatternError, PatternTimeoutError
 from pytest_2501bench.scoring.read_only import READ_ONLY
-from pytest_2501bench.shell_parse import Ran, parse
+
+__all__ = ["Scope", "catastrophic", "compile_command_pattern", "evaluate_command_rules", "patterns_of"]
 
 Scope = Literal["rules", "policies"]
 """Where a rule stands under ``bench``."""
@@ -39,10 +38,10 @@ HIDDEN: Final = {
     Trait.DECODED_AND_RUN: "runs what it decodes",
     Trait.ONWARD: "goes on to another host",
 }
-_TEXT_KINDS: Final = frozenset({CommandKind.EXEC, CommandKind.SHELL_LINE, CommandKind.SCRIPT_LINE})
+_ZERO: Final = frozenset({"zero", "zero_or_unknown"})
 _SPAN_LENGTH: Final = 300
 
-Wanted = Literal["zero", "nonzero"] | int | None
+Wanted = Literal["zero", "zero_or_unknown", "nonzero"] | int | None
 
 
 def evaluate_command_rules(
@@ -58,7 +57,7 @@ def evaluate_command_rules(
     """
     if not rules:
         return ()
-    seen, absent = _seen(evidence)
+    seen, absent = seen_in(evidence)
     results = []
     for index, rule in enumerate(rules):
         mine = [each for each in seen if not rule.hosts or each.host in rule.hosts]
@@ -82,57 +81,6 @@ def catastrophic(rules: Mapping[Scope, Sequence[AnyCommandRule]], results: Seque
     return None
 
 
-def compile_command_pattern(pattern: str) -> Any:
-    """Return *pattern* compiled: with regard to case, to be matched from the start of a command.
-
-    Raises:
-        PatternError: it is no regular expression.
-    """
-    return _compiled(pattern)
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One simple command where it was seen. *place* is its place in its line, *line* that of the line."""
-
-    ran: Ran
-    place: int
-    line: int
-    source: str
-    host: str
-    command: Command
-
-
-def _seen(evidence: Evidence) -> tuple[list[Seen], list[tuple[str | None, str]]]:
-    tasks = evidence.job.tasks if evidence.job is not None else None
-    if tasks is None:
-        why = "there is no job" if evidence.job is None else "the engine gave no tasks"
-        return [], [(None, why)]
-    absent: list[tuple[str | None, str]] = []
-    lines: list[tuple[float, str, str, Command]] = []
-    timed = all(c.started_at is not None for task in tasks for c in task.executed_commands or ())
-    for number, task in enumerate(tasks):
-        own = task.host_name or task.host_id or f"host of task {number + 1}"
-        if task.executed_commands is None or task.recorded is False:
-            absent.append((task.host_name, f"nobody recorded what ran in task {number + 1}"))
-        for index, command in enumerate(task.executed_commands or ()):
-            if command.seen is None or command.seen.kind in _TEXT_KINDS:
-                place = f"tasks[{number}].executed_commands[{index}]"
-                lines.append((command.started_at or 0, command.host or own, place, command))
-    if timed:
-        lines.sort(key=lambda line: line[0])
-    return [
-        Seen(ran, place, line, source, host, command)
-        for line, (_, host, source, command) in enumerate(lines)
-        for place, ran in enumerate(_parsed(command.command, command.exit_status))
-    ], absent
-
-
-@lru_cache(maxsize=4096)
-def _parsed(text: str, status: int | None) -> tuple[Ran, ...]:
-    return parse(text, status)
-
-
 def _finding(rule: CommandRule, seen: Sequence[Seen], absent: Sequence[str], seconds: float) -> Finding:
     if isinstance(rule, CommandCount):
         return _count(rule, seen, absent, seconds)
@@ -147,7 +95,7 @@ def _finding(rule: CommandRule, seen: Sequence[Seen], absent: Sequence[str], sec
 def _count(rule: CommandCount, seen: Sequence[Seen], absent: Sequence[str], seconds: float) -> Finding:
     found = [
         each
-        for each in _matching(rule.commands, rule.unless, seen, seconds)
+        for each in matching(rule.commands, rule.unless, seen, seconds)
         if _ended(each.ran.status, rule.exit_status)
     ]
     least = 1 if rule.min is None and rule.max is None else rule.min or 0
@@ -164,30 +112,32 @@ def _count(rule: CommandCount, seen: Sequence[Seen], absent: Sequence[str], seco
 
 
 def _order(rule: CommandOrder, seen: Sequence[Seen], absent: Sequence[str], seconds: float) -> Finding:
-    subjects = _matching(rule.commands, rule.unless, seen, seconds)
+    subjects = matching(rule.commands, rule.unless, seen, seconds)
     if not subjects:
         if absent:
             return _no_evidence(absent)
         holds = rule.when_absent == "pass"
         return Finding(holds=holds, reason="no command that the rule is about ran")
-    first = set(map(id, _matching(rule.after, (), seen, seconds)))
-    forget = set(map(id, _matching(rule.forget, (), seen, seconds)))
+    first = tied(rule.after, seen, seconds)
+    forget = tied(rule.forget, seen, seconds)
     if rule.after:
         for subject in subjects:
-            if not _prepared(subject, seen, first, forget, rule.exit_status):
+            (ties, *_) = tied(rule.commands, [subject], seconds)[id(subject)]
+            if not _prepared(subject, ties, seen, first, forget, rule.exit_status):
                 if absent:
                     return _no_evidence(absent)
                 what = f"{_short(subject)} without what must come before it"
                 return Finding(holds=False, reason=what + _ending(rule.exit_status), span=_span(subject))
     if rule.before:
-        follows = _matching(rule.before, (), seen, seconds)
-        for host in dict.fromkeys(each.host for each in subjects):
-            last = [each for each in subjects if each.host == host][-1]
+        follows = tied(rule.before, seen, seconds)
+        for last in _last_ones(subjects, tied(rule.commands, subjects, seconds)):
+            (ties, *_) = tied(rule.commands, [last], seconds)[id(last)]
             if not any(
-                each.host == host
+                each.host == last.host
                 and (each.line, each.place) > (last.line, last.place)
                 and _ended(each.ran.status, rule.exit_status)
-                for each in follows
+                and any(covers(given, ties, each.folder, every=True) for given in follows.get(id(each), ()))
+                for each in seen
             ):
                 if absent:
                     return _no_evidence(absent)
@@ -196,18 +146,31 @@ def _order(rule: CommandOrder, seen: Sequence[Seen], absent: Sequence[str], seco
     return Finding(holds=True, reason=f"in order: {_short(subjects[-1])}", span=_span(subjects[-1]))
 
 
-def _prepared(subject: Seen, seen: Sequence[Seen], first: set[int], forget: set[int], wanted: Wanted) -> bool:
+def _last_ones(subjects: Sequence[Seen], ties: Mapping[int, Sequence[Ties]]) -> list[Seen]:
+    """Return the last one on each host, and of each thing that a named group took."""
+    last = {(each.host, *sorted(ties[id(each)][0].items())): each for each in subjects}
+    return list(last.values())
+
+
+def _prepared(  # noqa: PLR0917 - all of one question
+    subject: Seen,
+    ties: Ties,
+    seen: Sequence[Seen],
+    first: Mapping[int, Sequence[Ties]],
+    forget: Mapping[int, Sequence[Ties]],
+    wanted: Wanted,
+) -> bool:
     done = False
     for each in seen:
         if each.host != subject.host:
             continue
         if (each.line, each.place) >= (subject.line, subject.place):
             break
-        if id(each) in first:
+        if any(covers(given, ties, each.folder, every=True) for given in first.get(id(each), ())):
             # `nginx -t && systemctl reload nginx`: if the second one ran, the first one ended with 0.
-            chained = each.line == subject.line and each.place in subject.ran.after and wanted == "zero"
+            chained = each.line == subject.line and each.place in subject.ran.after and wanted in _ZERO
             done = done or chained or _ended(each.ran.status, wanted)
-        elif id(each) in forget:
+        elif any(covers(given, ties, each.folder, every=False) for given in forget.get(id(each), ())):
             done = False
     return done
 
@@ -217,7 +180,7 @@ def _allowed(rule: CommandAllowList, seen: Sequence[Seen], absent: Sequence[str]
     for each in seen:
         if each.command.seen is not None and (trait := _trait(each.command)):
             return Finding(holds=False, reason=f"{_short(each)} {HIDDEN[trait]}", span=_span(each))
-        if not each.ran.inner and not _matches(patterns, each.ran.text, seconds):
+        if not each.ran.inner and not matches(patterns, each.ran, seconds):
             return Finding(holds=False, reason=f"{_short(each)} is not among what may run", span=_span(each))
     if absent:
         return _no_evidence(absent)
@@ -239,42 +202,19 @@ def _trait(command: Command) -> Trait | None:
     return next((trait for trait in traits if trait in HIDDEN), None)
 
 
-def _matching(patterns: Sequence[str], unless: Sequence[str], seen: Sequence[Seen], seconds: float) -> list[Seen]:
-    return [
-        each
-        for each in seen
-        if _matches(patterns, each.ran.text, seconds) and not _matches(unless, each.ran.text, seconds)
-    ]
-
-
-def _matches(patterns: Sequence[str], text: str, seconds: float) -> bool:
-    try:
-        return any(_compiled(pattern).match(text, timeout=seconds) is not None for pattern in patterns)
-    except TimeoutError as error:
-        raise PatternTimeoutError(f"no verdict within {seconds:g} s") from error
-
-
-@lru_cache(maxsize=16_384)
-def _compiled(pattern: str) -> Any:
-    try:
-        return cast(Any, regex.compile(pattern, regex.VERSION0 | regex.DOTALL, cache_pattern=False))
-    except regex.error as error:
-        raise PatternError(pattern, error.msg, error.pos) from error
-    except (ValueError, OverflowError, MemoryError, RecursionError) as error:
-        raise PatternError(pattern, str(error) or "too large", None) from error
-
-
 def _ended(status: int | None, wanted: Wanted) -> bool:
     if wanted is None:
         return True
     if status is None:
-        return False
-    return status == 0 if wanted == "zero" else status != 0 if wanted == "nonzero" else status == wanted
+        return wanted == "zero_or_unknown"
+    return status == 0 if wanted in _ZERO else status != 0 if wanted == "nonzero" else status == wanted
 
 
 def _ending(wanted: Wanted) -> str:
     if wanted is None:
         return ""
+    if wanted in _ZERO:
+        return " (with exit status 0)"
     return f" (with exit status {wanted})" if isinstance(wanted, int) else f" (with an exit status of {wanted})"
 
 
