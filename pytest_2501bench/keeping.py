@@ -102,6 +102,10 @@ class Book:
         """Remove what is known of a sandbox; harmless when repeated."""
         shutil.rmtree(self.folder / name, ignore_errors=True)
 
+    def recordings(self, name: str) -> Path:
+        """Return where `sandbox enter` records what a person does in a sandbox: a folder per host."""
+        return self.folder / name / "recordings"
+
     def enter(self, entry: Entry) -> tuple[str, ...]:
         """Return the commands that open a shell, one per host."""
         config = str(self.folder / entry.name / _SSH_CONFIG)

@@ -22,6 +22,9 @@ from pytest_2501bench.scenario.model import (
 )
 from pytest_2501bench.scoring.read_only import READ_ONLY
 
+_MANY: Final = 12
+"""More expressions than these are not the author's own; if all of them are for looks, they are named as such."""
+
 TEXTS: Final[Mapping[Where, str]] = MappingProxyType(
     {
         Where.EXECUTED_COMMANDS: "the commands that ran",
@@ -128,7 +131,7 @@ def _order(rule: CommandOrder) -> str:
 
 
 def _any(patterns: Sequence[str]) -> str:
-    if tuple(patterns) == READ_ONLY:
+    if len(patterns) > _MANY and set(patterns) <= set(READ_ONLY):
         return "a command that only looks"
     return " or ".join(f"/{pattern}/" for pattern in patterns)
 

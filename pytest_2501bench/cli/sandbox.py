@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pytest_2501bench.cli import sandbox_machine, sandbox_scenario, template
+from pytest_2501bench.cli import sandbox_enter, sandbox_machine, sandbox_scenario, template
 from pytest_2501bench.cli.parameters import AnyMode, BenchDir, EnvFile, IncusRemote, IncusVm, Mode
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Hosts on this machine: look at them, make them, remove them.", no_args_is_help=True)
 app.command("prepare", short_help="A scenario's hosts, broken and waiting for you.")(sandbox_scenario.prepare)
+app.command("enter", short_help="A shell there, recorded for `2501bench record`.")(sandbox_enter.enter)
 app.command("validate", short_help="Is it repaired? Plays validate.yml now.")(sandbox_scenario.validate)
 app.command("restore", short_help="Remove or put back what was prepared or kept.")(sandbox_scenario.restore)
 app.command("create", short_help="A machine of its own, registered as host and agent.")(sandbox_machine.create)

@@ -80,6 +80,7 @@ def prepare(
     typer.echo(f"{entry.key} is broken and waiting: sandbox {entry.name}, mode {entry.mode}.\n")
     for host, enter in zip(entry.host_names, book.enter(entry), strict=True):
         typer.echo(f"  {'enter':<10}{enter}" if len(entry.host_names) == 1 else f"  {host:<10}{enter}")
+    typer.echo(f"  {'record':<10}{command(project.settings, 'sandbox', 'enter', '-s', loaded.scenario.key)}")
     typer.echo(f"  {'validate':<10}{validation}")
     typer.echo(f"  {'remove':<10}{removal(entry, project.settings)}")
     typer.echo(f"\n{loaded.scenario.ticket_title}\n")
@@ -107,7 +108,9 @@ def validate(
     from pytest_2501bench.keeping import Book
     from pytest_2501bench.phases import explain
 
-    project, entry = _found("validate", key=scenario, name=name, mode=mode, bench_dir=bench_dir, env_file=env_file)
+    project, entry = found(
+        "sandbox validate", key=scenario, name=name, mode=mode, bench_dir=bench_dir, env_file=env_file
+    )
     book = Book(project.settings.bench_dir)
     with project.session(entry.mode) as bench, terminated_like_interrupted():
         sandbox = still_there(book, entry, bench.provider)
@@ -142,7 +145,9 @@ def restore(
     from pytest_2501bench.interrupt import terminated_like_interrupted
     from pytest_2501bench.keeping import Book
 
-    project, entry = _found("restore", key=scenario, name=name, mode=mode, bench_dir=bench_dir, env_file=env_file)
+    project, entry = found(
+        "sandbox restore", key=scenario, name=name, mode=mode, bench_dir=bench_dir, env_file=env_file
+    )
     book = Book(project.settings.bench_dir)
     with project.session(entry.mode) as bench, terminated_like_interrupted():
         sandbox = bench.provider.find(entry.name)
@@ -158,7 +163,7 @@ def restore(
     typer.echo(said)
 
 
-def _found(
+def found(
     verb: str,
     *,
     key: str | None,
@@ -167,13 +172,18 @@ def _found(
     bench_dir: Path | None,
     env_file: Path | None,
 ) -> tuple[Project, Entry]:
+    """Return the sandbox that was prepared or kept and that a command line means.
+
+    Raises:
+        BenchError: ``option_invalid``: none, or several; messages begin with *verb*.
+    """
     from pytest_2501bench.cli.kept import pick
     from pytest_2501bench.cli.project import open_project
     from pytest_2501bench.errors import BenchError, Cause
     from pytest_2501bench.keeping import Book
 
     if key is None and name is None:
-        raise BenchError(Cause.OPTION_INVALID, f"sandbox {verb}: needs -s KEY or -n NAME; see `sandbox list`.")
+        raise BenchError(Cause.OPTION_INVALID, f"{verb}: needs -s KEY or -n NAME; see `sandbox list`.")
     project = open_project(check_mode=False, bench_dir=bench_dir, env_file=env_file)
     entry = pick(
         [each for each in Book(project.settings.bench_dir).entries() if each.key is not None],
