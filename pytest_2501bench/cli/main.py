@@ -18,7 +18,9 @@ from pytest_2501bench.cli import (
     flush,
     hosts,
     listing,
+    new,
     program,
+    record,
     registry,
     report,
     sandbox,
@@ -62,9 +64,11 @@ _options.__doc__ = _HELP
 
 app.command("start", cls=start.StartCommand, options_metavar="[OPTIONS] [-- PYTEST ARGUMENTS]")(start.start)
 app.command("validate", short_help="Check scenario files without running them.")(validate.validate)
+app.command("new", short_help="A first draft of a scenario, which runs.")(new.new)
 app.command("list", short_help="The scenarios that there are, and what they ask for.")(listing.list_)
 app.command("explain", short_help="What a scenario shows, checks and forbids; for its author.")(explain.explain)
 app.command("selfcheck", short_help="Let scenarios prove that their checks measure something.")(selfcheck.selfcheck)
+app.command("record", short_help="What you typed in a sandbox, as a draft of solve.yml.")(record.record)
 app.command("compare", short_help="Is one side better than another?")(compare.compare)
 app.command("trend", short_help="How rates went over time.")(trend.trend)
 app.command("report", short_help="All results as html pages.")(report.report)
