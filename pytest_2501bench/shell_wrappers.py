@@ -194,10 +194,14 @@ def held(words: list[str], given: str | None) -> tuple[Held, ...]:
         return _of_env(rest)
     if program in {"su", "runuser", "script"}:
         script = _value(rest, "c", "command")
+        behind = _Options("ugG", _long("user group")).behind(rest) or []
+        # With -u the rest is a command: a -c there is that command's own.
+        if program == "runuser" and any(word.startswith(("-u", "--user")) for word in rest[: len(rest) - len(behind)]):
+            script = None
         if script is not None:
             return _script(script)
         if program == "runuser":
-            return _argv(_Options("ugG", _long("user group")).behind(rest) or [], own=True, is_all=True)
+            return _argv(behind, own=True, is_all=True)
         return _script(given or "") if program == "su" else ()
     if program == "find":
         return _of_find(rest)
