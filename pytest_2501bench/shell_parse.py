@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_2501bench.shell_heredocs import Heredoc, heredoc_of, without_heredocs
 from pytest_2501bench.shell_ran import Ran
-from pytest_2501bench.shell_tree import braces_expanded, parser, text_of, word_of, words_of, written_by
+from pytest_2501bench.shell_tree import braces_expanded, parser, source, text_of, word_of, words_of, written_by
 from pytest_2501bench.shell_words import MAX_LOOKED_AT, simple_commands
 from pytest_2501bench.shell_wrappers import AS_ROOT, FOUND, Held, found_by_find, held, reads_script, unwrapped
 
@@ -63,7 +63,7 @@ class _Walk:
 
     def script(self, text: str, status: int | None, before: Places) -> Places:
         plain, self.bodies = without_heredocs(text)
-        root = parser().parse(plain.encode("utf-8", "replace")).root_node
+        root = parser().parse(source(plain)).root_node
         if root.has_error:
             return self._by_words(text, status)
         self.functions = {
@@ -232,7 +232,7 @@ class _Walk:
     def _expanded_in(self, body: str) -> None:
         """Find what ``$(…)`` in the body of a heredoc runs: as in a quoted word."""
         quoted = ': "' + body.replace('"', r"\"") + '"'
-        for node in _all(parser().parse(quoted.encode("utf-8", "replace")).root_node, "command_substitution"):
+        for node in _all(parser().parse(source(quoted)).root_node, "command_substitution"):
             _Walk(self.found, self.depth + 1, self.as_root)._each(node, None, _NONE, 1)
 
     def _command(self, node: Node, redirecting: list[Node], known: int | None, before: Places, level: int) -> Places:

@@ -18,6 +18,7 @@ _MOST_WORDS: Final = 256
 _MOST_BRACES: Final = 32
 _GUARDED: Final = {ord(char): 0xE010 + place for place, char in enumerate("{},.")}
 _UNGUARDED: Final = {place: chr(char) for char, place in _GUARDED.items()}
+_FAR: Final = re.compile("[\U00010000-\U0010ffff]")
 _RANGE: Final = re.compile(r"(-?[0-9]{1,6}|[A-Za-z])\.\.(-?[0-9]{1,6}|[A-Za-z])")
 _NO_WORDS: Final = frozenset({"file_redirect", "herestring_redirect", "heredoc_redirect", "comment"})
 
@@ -29,6 +30,15 @@ def parser() -> Parser:
     import tree_sitter_bash
 
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_bash.language()))
+
+
+def source(text: str) -> bytes:
+    """Return *text* as the parser takes it.
+
+    The scanner of the grammar looks characters up in tables of the C library, which end before the far ones: ``{``
+    and such a character crashed the process. They are replaced.
+    """
+    return _FAR.sub("\ufffd", text).encode("utf-8", "replace")
 
 
 def text_of(node: Node) -> str:
