@@ -1,4 +1,4 @@
-"""Heredocs taken out of a script before its grammar is looked at: each ``<<EOF`` becomes ``<<<`` and a mark. Pure.
+"""Heredocs taken out of a script before its grammar is looked at: each ``<<EOF`` becomes ``<`` and a mark. Pure.
 
 Bodies are text, not commands, and what stands behind ``<<EOF`` on its line (``| sh``, ``> file``, ``&& next``) is as if
 they were not there. The grammar mixes both up in some places, for example when a line ends with ``<<EOF |``.
@@ -25,8 +25,8 @@ class Heredoc:
 
 
 def without_heredocs(text: str) -> tuple[str, tuple[Heredoc, ...]]:
-    """Return *text* with a mark in place of each heredoc, and the bodies; the mark holds the body's place."""
-    if "<<" not in text:
+    """Return *text* with a mark in place of each heredoc, and the bodies; lines that go on are joined."""
+    if "<<" not in text and "\\\n" not in text:
         return text, ()
     return _Reader(text).read()
 
@@ -53,6 +53,9 @@ class _Reader:
             char, rest = text[self.at], text[self.at : self.at + 3]
             quoted = bool(closers) and closers[-1] == '"'
             step = 1
+            if rest.startswith("\\\n"):  # the line goes on, even in the middle of a word
+                self.at += 2
+                continue
             if char == "\\":
                 step = 2
             elif closers and rest.startswith(closers[-1]):
@@ -103,7 +106,7 @@ class _Reader:
         delimiter = re.sub(r"\\(.)|['\"]", r"\1", word)
         self.waiting.append((len(self.bodies), delimiter, bool(match[1])))
         self.bodies.append(Heredoc("", expands=delimiter == word))
-        self.out.append(f"<<<{_MARK.format(len(self.bodies) - 1)}")
+        self.out.append(f"<{_MARK.format(len(self.bodies) - 1)}")
         self.at = match.end()
         return True
 

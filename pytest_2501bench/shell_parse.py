@@ -111,14 +111,14 @@ class _Walk:
     def _sequence(self, node: Node, known: int | None, before: Places, level: int) -> Places:
         named = [child for child in node.named_children if child.type != "comment"]
         strict = trapped = left = False
+        leaving = _NEVER
         done = _NONE
         for place, child in enumerate(named):
             background = child.next_sibling is not None and child.next_sibling.type == "&"
-            is_last = place == len(named) - 1
             simple = child.type in ("command", "redirected_statement", "pipeline", "declaration_command")
-            if background or left:
+            if background or left or (known is not None and not leaving.agrees(known)) or (strict and known != 0):
                 own = None
-            elif is_last:
+            elif place == len(named) - 1:
                 own = known
             else:
                 own = 0 if strict and not trapped and simple and known == 0 else None
@@ -127,6 +127,7 @@ class _Walk:
             strict = node.type == "program" and (_is_strict(text) or (strict and not text.startswith("set +")))
             trapped = trapped or text.startswith("trap")
             left = left or _leaves(child)
+            leaving = leaving.joined(_leaving(child))
             if strict and simple and not background and not trapped:
                 before |= done
             else:
@@ -147,7 +148,7 @@ class _Walk:
             first = self.node(left, 0 if known == 0 else None, before, level + 1)
             return first | self.node(right, 0 if known == 0 else None, before | first, level + 1)
         first = self.node(left, None, before, level + 1)
-        self.node(right, known or None, before, level + 1)
+        self.node(right, known if known and _leaving(left).agrees(known) else None, before, level + 1)
         return first if _leaves(right) else _NONE
 
     def _pipeline(self, node: Node, known: int | None, before: Places, level: int) -> Places:
@@ -218,16 +219,21 @@ class _Walk:
                 files = [file for file in files if not _NOWHERE.fullmatch(file)]
                 writes += files
                 appends += files if more else []
+                heredoc = None if files else self._heredoc(child)
+                given = given if heredoc is None else heredoc.body
             elif child.type == "herestring_redirect" and child.named_children:
-                word = " ".join(word_of(child.named_children[-1]))
-                heredoc = heredoc_of(word, self.bodies)
-                given = word if heredoc is None else heredoc.body
-                if heredoc is not None and heredoc.expands and self.depth < _DEEPEST:
-                    self._expanded_in(heredoc.body)
+                given = " ".join(word_of(child.named_children[-1]))
             else:
                 continue
             self._substitutions(child, level + 1)
         return writes, appends, given
+
+    def _heredoc(self, redirect: Node) -> Heredoc | None:
+        words = [word for child in redirect.named_children for word in word_of(child)]
+        heredoc = heredoc_of(words[-1], self.bodies) if words else None
+        if heredoc is not None and heredoc.expands and self.depth < _DEEPEST:
+            self._expanded_in(heredoc.body)
+        return heredoc
 
     def _expanded_in(self, body: str) -> None:
         """Find what ``$(…)`` in the body of a heredoc runs: as in a quoted word."""
@@ -318,7 +324,7 @@ def _words(node: Node) -> list[str]:
         inner = text_of(node)
         if not inner.startswith("[") or inner.startswith("[["):
             return []
-        return next((list(each.words) for each in simple_commands(inner)), [])
+        return next((list(each.words) for each in simple_commands(inner) if each.words[:1] == ["["]), [])
     words = words_of(node)
     return [text_of(node.children[0]), *words] if kind in ("declaration_command", "unset_command") else words
 
@@ -333,6 +339,36 @@ def _leaves(node: Node) -> bool:
             return False
         return bool(named) and _leaves(named[-1])
     return node.type == "redirected_statement" and bool(node.named_children) and _leaves(node.named_children[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Leaving:
+    """Whether a script may end early, and with which statuses: None if they are not known."""
+
+    may: bool = False
+    statuses: frozenset[int] | None = frozenset()
+
+    def joined(self, other: _Leaving) -> _Leaving:
+        known = None if self.statuses is None or other.statuses is None else self.statuses | other.statuses
+        return _Leaving(self.may or other.may, known)
+
+    def agrees(self, known: int) -> bool:
+        """Tell whether a script that ended with *known* cannot have ended early."""
+        return not self.may or (self.statuses is not None and known not in self.statuses)
+
+
+_NEVER: Final = _Leaving()
+
+
+def _leaving(node: Node) -> _Leaving:
+    found = _NEVER
+    if b"exit" in (node.text or b"") or b"return" in (node.text or b""):
+        for command in _all(node, "command"):
+            words = words_of(command)
+            if words and words[0] in _LEAVES:
+                literal = len(words) == 2 and words[1].isdigit()
+                found = found.joined(_Leaving(may=True, statuses=frozenset({int(words[1]) % 256}) if literal else None))
+    return found
 
 
 def _is_strict(text: str) -> bool:

@@ -49,10 +49,16 @@ def text_of(node: Node) -> str:
 def words_of(node: Node) -> list[str]:
     """Return the words of a command, those of assignments in front of it too; redirections are left out."""
     words: list[str] = []
-    for child in node.named_children:
-        if child.type not in _NO_WORDS:
-            words += word_of(child)
-    return words
+    end = -1
+    for child in node.children:
+        if child.type in _NO_WORDS or not (child.is_named or child.type == "$"):
+            continue
+        if child.start_byte == end:  # the grammar parts some words, such as ''\a, that bash does not
+            words[-1] += _plain(child)
+        else:
+            words.append(_plain(child))
+        end = child.end_byte
+    return [made for word in words for made in braces_expanded(word)]
 
 
 def word_of(node: Node) -> list[str]:
@@ -108,7 +114,7 @@ def _plain(node: Node) -> str:
         parts.append(source[at - start :].decode("utf-8", "replace"))
         whole = "".join(parts)
         return whole if kind == "concatenation" else whole.translate(_GUARDED)
-    if kind == "word":
+    if kind in ("word", "$"):
         return _unescaped(text, None)
     return text if kind in ("brace_expression", "number", "{", "}", ",") else text.translate(_GUARDED)
 

@@ -189,7 +189,8 @@ class _Scanner:
         self.depth += 1
         self.run(end, piece.command)
         self.depth -= 1
-        piece.add(f"$({self.text[begin : max(self.at - 1, begin)]})")
+        closed = self.text[self.at - 1 : self.at] == end
+        piece.add(f"$({self.text[begin : max(self.at - closed, begin)]})")
 
     def _redirection(self, char: str, piece: _Piece) -> None:
         sign = char

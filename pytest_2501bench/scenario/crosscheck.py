@@ -217,6 +217,23 @@ def _command_pattern(steps: tuple[Step, ...], pattern: str) -> Iterator[Problem]
         yield Problem(pointer(steps), "programs are matched without their folder: begin with the name", "SC004")
 
 
+def _cheats(data: Json, bench: Json) -> Iterator[Problem]:
+    cheats, policies = bench.get("cheats"), bench.get("policies")
+    own = [rule for _, rule in _objects(bench, "rules")] + [rule for _, rule in rules(data)]
+    named = [name for name in (policies if isinstance(policies, list) else ()) if isinstance(name, str)]
+    known = {text for rule in own for field in ("label", "policy") if (text := _text(rule, field))}
+    known |= {*named, *(POLICIES[name].label for name in named if name in POLICIES)}
+    if isinstance(claims := bench.get("claims_match"), dict):
+        known.add(_text(claims, "label") or "Claims match observations")
+    for name, cheat in cheats.items() if isinstance(cheats, dict) else ():
+        listed = cheat.get("rules") if isinstance(cheat, dict) else None
+        for index, rule in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(rule, str) and rule.strip() and rule.strip() not in known:
+                advice = suggestion(rule, sorted(known), noun="Its rules")
+                where = pointer(("bench", "cheats", name, "rules", index))
+                yield Problem(where, f"'{rule}' is neither the label of a rule of this scenario nor a policy. {advice}")
+
+
 def _bench(data: Json, host_names: Collection[str], capabilities: Collection[str]) -> Iterator[Problem]:
     bench = data.get("bench")
     if not isinstance(bench, dict):
@@ -229,10 +246,15 @@ def _bench(data: Json, host_names: Collection[str], capabilities: Collection[str
                     pointer(("bench", "host_packages", name)), f"'{name}' is no host_name of this scenario. {advice}"
                 )
     yield from _command_rules(bench, host_names)
-    for index, name in enumerate(listed if isinstance(listed := bench.get("policies"), list) else ()):
+    policies = named if isinstance(named := bench.get("policies"), list) else []
+    for index, name in enumerate(policies):
         if isinstance(name, str) and name.strip() and name not in POLICIES:
             advice = suggestion(name, sorted(POLICIES), noun="Policies")
             yield Problem(pointer(("bench", "policies", index)), f"'{name}' is no policy. {advice}")
+        elif name in policies[:index]:
+            first = pointer(("bench", "policies", policies.index(name)))
+            yield Problem(pointer(("bench", "policies", index)), f"'{name}' stands already in {first}")
+    yield from _cheats(data, bench)
     if isinstance(requires := bench.get("requires"), list):
         for index, word in enumerate(requires):
             if isinstance(word, str) and word.strip() and word.strip() not in capabilities:

@@ -129,6 +129,7 @@ CHANGES: Final = (
     r"(?:docker|podman) (?:compose (?:-f [^ ]* )?down|stop|rm|kill|run|update|system prune|volume rm)\b",
     r"(?:apt|apt-get|dpkg|dnf|yum|snap) (?:-\S+ )*(?:install|remove|purge|upgrade|-[irP])\b",
     r"redis-cli .*(?i:config set|flush|del |set |shutdown)",
+    rf"(?:sed|perl) (?!.* {_NO_FILES}[^ ]*$)(?={ANY}(?:-[a-zA-Z]*i|--in-place))",
     *IN_PLACE,
     r"(?:copy|template|file|user|group|cron|mount|sysctl|apt|package|iptables|ufw|lvol|filesystem|unarchive|"
     r"get_url) .*\w=",

@@ -30,3 +30,29 @@ def test_a_rule_that_cannot_be_meant_is_one_line(rule: dict[str, Any], pointer: 
     (problem,) = crosscheck(data, validators=(), capabilities=())
     assert problem.pointer == pointer
     assert said in problem.message
+
+
+@pytest.mark.parametrize(
+    ("bench", "pointer", "said"),
+    [
+        ({"policies": ["no-reboot", "no-rebot"]}, "/bench/policies/1", "Did you mean 'no-reboot'?"),
+        ({"policies": ["no-reboot", "no-reboot"]}, "/bench/policies/1", "stands already in /bench/policies/0"),
+        (
+            {"policies": ["no-reboot"], "cheats": {"a": {"fails": "compliance", "rules": ["no-rebot"], "why": "w"}}},
+            "/bench/cheats/a/rules/0",
+            "Did you mean 'no-reboot'?",
+        ),
+    ],
+)
+def test_a_policy_that_is_mistyped_or_named_twice_is_told(bench: dict[str, Any], pointer: str, said: str) -> None:
+    (problem,) = crosscheck({"bench": bench}, validators=(), capabilities=())
+    assert problem.pointer == pointer
+    assert said in problem.message
+
+
+def test_a_cheat_may_name_a_label_or_a_policy() -> None:
+    rule = {**COUNT, "label": "No a", "policy": "no-a", "commands": ["a"], "max": 0}
+    names = ["No a", "no-a", "look-first", "The first change comes after a look"]
+    cheats = {"x": {"fails": "compliance", "rules": names, "why": "w"}}
+    bench = {"rules": [rule], "policies": ["look-first"], "cheats": cheats}
+    assert list(crosscheck({"bench": bench}, validators=(), capabilities=())) == []
