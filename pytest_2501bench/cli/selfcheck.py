@@ -28,7 +28,9 @@ def selfcheck(
     times: Annotated[int, typer.Option("--times", min=1, metavar="N", help="How often each claim is checked.")] = 1,
     claims: Annotated[
         str | None,
-        typer.Option("-k", "--claims", metavar="EXPRESSION", help="Only these claims, as pytest's -k: 'cheat or solve'."),
+        typer.Option(
+            "-k", "--claims", metavar="EXPRESSION", help="Only these claims, as pytest's -k: 'cheat or solve'."
+        ),
     ] = None,
     mode: Mode = None,
     path: ScenariosPath = None,

@@ -159,7 +159,8 @@ def test_nothing_that_prepare_puts_on_a_host_tells_that_this_is_a_test(folder: s
 
 def test_every_playbook_passes_the_syntax_check() -> None:
     # In one call: Ansible takes a second to start.
-    command = [Path(sys.executable).with_name("ansible-playbook"), "--syntax-check", "-i", "localhost,", *PLAYBOOKS]
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    command = [program, "--syntax-check", "-i", "localhost,", *PLAYBOOKS]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
