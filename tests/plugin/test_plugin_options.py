@@ -26,6 +26,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "fail_on_regression": ("earlier", "last", "last~1", "commit=abc,agent=llm"),
     "changed_since": ("main", "HEAD~1", "v1", "abc123"),
     "stop_when_decided": ("no", "off", "0", "false"),
+    "selfcheck": ("no", "off", "0", "false"),
     "matrix": ("main-engine=a", "main-engine=b,c", "main-engine=x", "main-engine=y"),
     "incus_vm": ("yes", "no", "true", "false"),
     "keep_sandbox": ("all", "failed", "none", "all"),
@@ -77,6 +78,8 @@ def test_the_nearest_place_wins_and_is_named(folder: Path, data: st.DataObject) 
         chosen = data.draw(st.sets(st.sampled_from(possible)), label=option.name)
         if option.name == "matrix" and "main_engine" in expected:
             continue  # the two exclude each other
+        if option.name == "selfcheck_report":
+            continue  # it needs another option
         for place, text in zip(PLACES, values_of(option), strict=True):
             if place in chosen:
                 given_in[place][option.name] = text
@@ -100,6 +103,27 @@ def test_the_nearest_place_wins_and_is_named(folder: Path, data: st.DataObject) 
         assert settings.sources[option.name] == source
         found = getattr(settings, option.name)
         assert found == (folder / text if option.name in PATHS else option.parse(text))
+
+
+def test_a_self_check_plays_the_oracle_on_a_local_engine_and_stores_nothing(tmp_path: Path) -> None:
+    outside = {"engine_url": "http://127.0.0.1:1", "engine_api_key": "x", "database_url": "sqlite:///x.db"}
+    settings = settle(tmp_path, {"option": {"selfcheck": "yes"}, "environment": outside})
+
+    assert (settings.agent, settings.gateway) == ("oracle", "runner")
+    assert (settings.engine_url, settings.engine_api_key, settings.database_url) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"selfcheck": "yes", "agent": "noop"}, "--agent noop cannot"),
+        ({"selfcheck": "yes", "require": "pass-rate>=0.9"}, "--require has nothing to say"),
+        ({"selfcheck_report": "x.md"}, "--selfcheck-report: needs --selfcheck"),
+    ],
+)
+def test_what_has_no_meaning_in_a_self_check_is_refused(tmp_path: Path, asked: dict[str, str], said: str) -> None:
+    with pytest.raises(OptionError, match=said):
+        settle(tmp_path, {"option": asked})
 
 
 def test_without_anything_all_are_defaults() -> None:
