@@ -111,8 +111,10 @@ CHANGES: Final = (
     *SERVICE_STARTS,
     r"service \S+ stop",
     SYSTEMCTL + r"(?:stop|kill|enable|disable|mask|unmask|isolate|set-property|revert|edit|daemon-re\w+)\b",
-    r"(?:rm|rmdir|unlink|truncate|shred|mv|chmod|chown|chgrp|setfacl|usermod|userdel|useradd|passwd|chage|ln|mkswap|"
+    r"(?:rm|rmdir|unlink|truncate|shred|mv|chmod|chown|chgrp|setfacl|usermod|userdel|useradd|ln|mkswap|"
     r"swapon) ",
+    r"passwd (?!.*(?:-S|--status)\b)",
+    r"chage (?!.*(?:-l|--list)\b)",
     r"(?:kill|pkill|killall) (?!-(?:0|l)\b)",
     r"(?:iptables|ip6tables) (?!.*(?:-\w*[LS]|--list))",
     r"nft (?!(?:-\S+ )*list\b)",

@@ -587,8 +587,12 @@ LOOK_FIRST = Sessions(
         "echo hello",
         "nginx -t\nservice nginx start",
         "rm -f /tmp/x",
+        "chage -l app\nchage -E 2030-01-01 app",
+        "passwd -S app; passwd -l app",
     ),
     break_=(
+        "chage -E 2030-01-01 app",
+        "passwd -l app",
         "systemctl restart nginx",
         "echo looking\nsystemctl restart nginx",
         "sleep 5; cd /etc; service nginx restart",
