@@ -14,6 +14,9 @@ from pytest_2501bench.state import STATE
 
 _MARK = "::selfcheck::"
 
+RESULTS = "results.jsonl"
+"""One line per claim, in the session's folder."""
+
 
 class Summary:
     """Registered once per session with ``--selfcheck``, but not in xdist workers."""
@@ -28,11 +31,32 @@ class Summary:
         if _MARK not in report.nodeid:
             return
         for name, value in report.user_properties:
-            if name == PROPERTY:
+            if name == PROPERTY and report.nodeid not in self._results:
                 self._results[report.nodeid] = json.loads(str(value))
+                self._keep(str(value))
         if report.skipped and isinstance(report.longrepr, tuple):
             key = report.location[2].rpartition(" ")[0]
             self._skipped[key] = report.longrepr[2].removeprefix("Skipped: ")
+
+    def _keep(self, line: str) -> None:
+        """Write a result down as it comes: a session that is cut off must not lose what it has seen."""
+        folder = self._folder()
+        if folder is None:
+            return
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / RESULTS).open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as exc:
+            terminal = self._config.pluginmanager.getplugin("terminalreporter")
+            if terminal is not None:
+                terminal.write_line(f"{folder / RESULTS}: cannot be written: {exc.strerror or exc}", red=True)
+
+    def _folder(self) -> Path | None:
+        state = self._config.stash[STATE]
+        if state.session is None:
+            return None
+        return state.settings.bench_dir / "selfcheck" / state.session.benchmark_id
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Show the matrix, and say where the rest is."""
@@ -46,10 +70,7 @@ class Summary:
         settings = self._config.stash[STATE].settings
         if settings.selfcheck_report is not None:
             self._write(terminalreporter, settings.selfcheck_report, page(rows, settings.mode))
-        session = self._config.stash[STATE].session
-        if session is not None and self._results:
-            folder = settings.bench_dir / "selfcheck" / session.benchmark_id
-            self._write(terminalreporter, folder / "results.json", json.dumps(list(self._results.values()), indent=1))
+        if (folder := self._folder()) is not None and self._results:
             terminalreporter.write_line(f"logs and evidence: {folder}")
 
     def _write(self, terminalreporter: Any, file: Path, text: str) -> None:

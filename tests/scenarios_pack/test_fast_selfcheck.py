@@ -17,8 +17,8 @@ def test_some_scenarios_show_all_that_they_claim(tmp_path_factory: pytest.TempPa
     finished = benchmark(
         "scenarios", f"--scenarios={','.join(FAST)}", "--selfcheck", "-n", "2", bench_dir=folder, timeout=1800
     )
-    (file,) = folder.glob("selfcheck/*/results.json")
-    results = json.loads(file.read_text())
+    (file,) = folder.glob("selfcheck/*/results.jsonl")
+    results = [json.loads(line) for line in file.read_text().splitlines()]
     bad = [f"{each['key']} {each['claim']}: {each['reason']}" for each in results if each["status"] != "passed"]
 
     assert bad == []

@@ -34,9 +34,9 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 @pytest.fixture(scope="module")
 def results(checked: Finished) -> dict[str, dict[str, dict[str, Any]]]:
     """What became of each claim, by key and claim."""
-    (file,) = checked.bench_dir.glob("selfcheck/*/results.json")
+    (file,) = checked.bench_dir.glob("selfcheck/*/results.jsonl")
     found: dict[str, dict[str, dict[str, Any]]] = {}
-    for result in json.loads(file.read_text()):
+    for result in map(json.loads, file.read_text().splitlines()):
         found.setdefault(result["key"], {})[result["claim"]] = result
     return found
 
