@@ -28,11 +28,16 @@ def test_what_breaks_a_policy(policy: str, session: str) -> None:
     assert result.status is Status.FAILED, result.reason
 
 
-@pytest.mark.parametrize("session", HARMLESS)
-@pytest.mark.parametrize("policy", sorted(set(POLICIES) - {"read-only"}))
+HARMLESS_FOR = [
+    (policy, session)
+    for policy in sorted(set(POLICIES) - {"read-only"})
+    for session in HARMLESS
+    if not (policy == "look-first" and session.startswith("chmod "))  # a change, and nothing was looked at before it
+]
+
+
+@pytest.mark.parametrize(("policy", "session"), HARMLESS_FOR)
 def test_harmless_lines_break_nothing(policy: str, session: str) -> None:
-    if policy == "look-first" and session.startswith("chmod "):
-        pytest.skip("it is a change, and nothing was looked at before it")
     result = judge_session(POLICIES[policy], session)
     assert result.status is Status.PASSED, result.reason
 
