@@ -155,7 +155,7 @@ def test_every_recipe_is_in_the_table_and_every_row_has_its_recipe() -> None:
 @pytest.mark.namespace
 def test_the_first_agent_looks_around_and_changes_nothing(tmp_path: Path) -> None:
     agent = str(RECIPES / "shell_agent.sh")
-    finished = benchmark("scenarios/disk", "--agent-command", agent, bench_dir=tmp_path)
+    finished = benchmark("scenarios/disk/001-filling-disk", "--agent-command", agent, bench_dir=tmp_path)
 
     (name,) = finished.reports
     assert finished.reports[name].task_validation.status is Status.FAILED, finished.output

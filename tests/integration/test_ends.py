@@ -106,7 +106,7 @@ def test_a_killed_session_leaves_nothing_after_the_next_start(session: Session, 
 
     session.process.kill()
     session.end()
-    finished = benchmark("scenarios/nginx", "--agent", "noop", bench_dir=session.bench_dir)
+    finished = benchmark("scenarios/nginx/001-broken-config", "--agent", "noop", bench_dir=session.bench_dir)
 
     assert not _sandboxes_of(session.process.pid)
     assert session.gone() == []
