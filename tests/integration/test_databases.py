@@ -23,7 +23,9 @@ def _rows(url: str | None, bench_dir: Path) -> dict[str, list[dict[str, Any]]]:
 def test_a_benchmark_gives_equal_rows_in_both_databases(tmp_path: Path) -> None:
     with PostgresServer() as server:
         url = server.url(server.new_database())
-        finished = benchmark("scenarios/nginx/001-broken-config", "--iter", "2", bench_dir=tmp_path, env={"DATABASE_URL": url})
+        finished = benchmark(
+            "scenarios/nginx/001-broken-config", "--iter", "2", bench_dir=tmp_path, env={"DATABASE_URL": url}
+        )
         assert finished.status == 0, finished.output
         in_postgres = _rows(url, tmp_path)
 
