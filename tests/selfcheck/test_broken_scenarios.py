@@ -61,7 +61,7 @@ def test_a_flaw_is_seen_by_its_claims_and_by_no_other(
     [
         ("door-001-fault-misses", "fault", "validate.yml after prepare.yml: green, but it must be red"),
         ("door-002-deletion-passes", "cheat-delete", "task validation must be red, but is green"),
-        ("door-003-valid-fix-refused", "alt-anew", "task validation: validate.yml: task 'The notice is right"),
+        ("door-003-valid-fix-refused", "alt-anew", "task validation: validate.yml: [door-01] The notice is right"),
         ("door-004-restore-leaves", "restore", "door-01 file:/srv/door/hours added"),
         ("door-005-flaky-validation", "steady", "validate.yml on the healthy hosts: green, then red"),
         ("door-006-validate-repairs", "validate_reads", "door-01 file:/srv/door/notice changed: content"),
