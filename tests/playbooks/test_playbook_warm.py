@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -78,7 +79,7 @@ def test_a_warm_playbook_leaves_the_same_record_and_log_as_a_cold_one(
         kept = record.model_dump(exclude={"started_at", "seconds"})
         for task in kept["tasks"]:
             task["seconds"] = None
-        told[way] = (kept, re.sub(r"\d+\.\d+", "N", (folder / "log").read_text()))
+        told[way] = (kept, re.sub(r"[\d:-]*( \d\d:)?[\d:]*\d\.\d+", "N", (folder / "log").read_text()))
         (folder / "log").unlink()
         (folder / "copied").unlink()
     assert told["warm"] == told["cold"]
@@ -117,6 +118,44 @@ def test_a_scenario_with_settings_and_plugins_of_its_own_has_them(run: Run, fold
     record = run("- debug: {msg: hello}")
     assert record.failure is not None
     assert record.failure.message == "the plugin beside the playbook"
+
+
+@sshd_needed
+def test_what_ansible_packed_for_one_playbook_serves_the_next(runner: AnsibleRunner, folder: Path, host: Host) -> None:
+    temporary = "{{ lookup('config', 'DEFAULT_LOCAL_TMP') | dirname }}"
+    listing = f"- stat: {{path: /}}\n- delegate_to: localhost\n  shell: find {temporary} -name '*.stat-*' -type l"
+    first = play(runner, folder, [host], listing)
+    assert first.status is PlaybookStatus.OK, first
+    second = play(runner, folder, [host], f"{listing}\n  register: found\n- raw: echo {{{{ found.stdout }}}}")
+    assert second.status is PlaybookStatus.OK, second
+    assert "ansiballz_cache/ansible.modules.stat-" in (second.tasks[-1].command or "")
+
+
+@sshd_needed
+@pytest.mark.parametrize("way", ["warm", "cold"])
+def test_module_utils_of_a_scenario_come_before_what_was_packed_without_them(run: Run, folder: Path) -> None:
+    assert run("- ping:").status is PlaybookStatus.OK
+    (folder / "module_utils").mkdir()
+    (folder / "module_utils" / "basic.py").write_text("raise Exception('the basic.py beside the playbook')\n")
+    record = run("- ping:")
+    assert record.failure is not None
+    assert "the basic.py beside the playbook" in record.failure.message
+    shutil.rmtree(folder / "module_utils")
+    assert run("- ping:").status is PlaybookStatus.OK
+
+
+@sshd_needed
+@pytest.mark.parametrize("way", ["warm", "cold"])
+def test_a_module_of_a_scenario_comes_before_ansibles_of_that_name(run: Run, folder: Path) -> None:
+    assert run("- ping:").status is PlaybookStatus.OK
+    (folder / "library").mkdir()
+    (folder / "library" / "ping.py").write_text(
+        "from ansible.module_utils.basic import AnsibleModule\n"
+        "AnsibleModule(argument_spec={}).fail_json(msg='the ping beside the playbook')\n"
+    )
+    record = run("- ping:")
+    assert record.failure is not None
+    assert record.failure.message == "the ping beside the playbook"
 
 
 @sshd_needed
