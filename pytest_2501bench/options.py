@@ -391,6 +391,17 @@ OPTIONS: Final[tuple[Option, ...]] = (
         ini=False,
     ),
     Option(
+        "selfcheck_results",
+        "--selfcheck-results",
+        "BENCH_SELFCHECK_RESULTS",
+        None,
+        "Append the results of --selfcheck to this file, a JSON line each. The matrix of --selfcheck-report then shows "
+        "all that the file has of each scenario in its latest state: repetitions add up over sessions.",
+        "FILE",
+        _report_file,
+        ini=False,
+    ),
+    Option(
         "infra_retries",
         "--infra-retries",
         "BENCH_INFRA_RETRIES",
@@ -471,6 +482,7 @@ class Settings:
     changed_since: str | None
     selfcheck: bool
     selfcheck_report: Path | None
+    selfcheck_results: Path | None
     infra_retries: int
     bench_dir: Path
     report: Path | None
@@ -641,9 +653,11 @@ def resolve(
             )
     if values["selfcheck"]:
         _only_selfcheck(values, sources)
-    elif values["selfcheck_report"] is not None:
-        raise OptionError(f"{sources['selfcheck_report']}: needs --selfcheck: there is no other matrix of claims.")
-    for name in ("bench_dir", "hosts", "report", "selfcheck_report", "vm_templates_path"):
+    else:
+        for name in ("selfcheck_report", "selfcheck_results"):
+            if values[name] is not None:
+                raise OptionError(f"{sources[name]}: needs --selfcheck: there is no other matrix of claims.")
+    for name in ("bench_dir", "hosts", "report", "selfcheck_report", "selfcheck_results", "vm_templates_path"):
         if values[name] is not None:  # an absolute path stays what it is
             values[name] = root / values[name]
     servicenow = {

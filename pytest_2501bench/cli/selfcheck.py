@@ -37,6 +37,14 @@ def selfcheck(
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE", help="Write the matrix, scenario by claim, as Markdown.")
     ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            "--results",
+            metavar="FILE",
+            help="Append the results to FILE; the matrix counts what it has of earlier ones.",
+        ),
+    ] = None,
     parallel: Annotated[
         str | None, typer.Option("-n", "--workers", metavar="N|auto", help="Several scenarios at once.")
     ] = None,
@@ -75,6 +83,8 @@ def selfcheck(
     )
     if report is not None:
         arguments.append(f"--selfcheck-report={report.absolute()}")
+    if results is not None:
+        arguments.append(f"--selfcheck-results={results.absolute()}")
     if claims is not None:
         arguments += ["-k", claims]
     if parallel is not None:

@@ -66,6 +66,17 @@ def digests_of(scenario: Scenario, directory: Path) -> dict[str, str]:
     }
 
 
+def every_file(directory: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield relative name and SHA-256 of every file of a scenario, by name; without hidden ones, ``*.md``, ``*.pyc``.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    for name, path in sorted(_walk(os.fspath(directory), "", frozenset())):
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - thousands of times, and a Path costs more than it
+            yield name, hashlib.file_digest(file, "sha256").digest()
+
+
 def _of_json(value: object) -> str:
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -85,12 +96,11 @@ def _deciding(rule: dict[str, Any]) -> dict[str, Any]:
 def _files(directory: Path) -> tuple[list[tuple[str, bytes]], dict[str, list[tuple[str, bytes]]]]:
     support: list[tuple[str, bytes]] = []
     playbooks: dict[str, list[tuple[str, bytes]]] = {}
-    for name, path in sorted(_walk(os.fspath(directory), "", frozenset())):
+    for entry in every_file(directory):
+        name = entry[0]
         stem, suffix = os.path.splitext(name)  # noqa: PTH122 - of a relative name, thousands of times
         if name == "scenario.json" or (suffix in _SUFFIXES and stem.startswith(("cheat-", "alt-"))):
             continue
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
-            entry = (name, hashlib.file_digest(file, "sha256").digest())
         if stem in _PLAYBOOKS and suffix in _SUFFIXES:
             playbooks.setdefault(stem, []).append(entry)
         else:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +36,13 @@ class Selfcheck(pytest.Collector):
         """Yield an item per claim."""
         for claim in claims_of(self.loaded):
             yield ClaimItem.of(self, claim)
+
+    @cached_property
+    def digest(self) -> str:
+        """The state of the scenario that the results are of."""
+        from pytest_2501bench.selfcheck.history import selfcheck_digest
+
+        return selfcheck_digest(self.loaded)
 
     @property
     def rehearsal(self) -> Any:
@@ -113,6 +122,10 @@ class ClaimItem(pytest.Item):
             "lines": list(self._finding.lines),
             "seconds": round(seconds, 2),
             "times": self.config.stash[STATE].settings.iterations,
+            "mode": self.config.stash[STATE].settings.mode,
+            "digest": self.parent.digest,  # type: ignore[union-attr]
+            "session": self.parent.rehearsal.bench.benchmark_id,  # type: ignore[union-attr]
+            "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
 
     def reportinfo(self) -> tuple[Path, int, str]:

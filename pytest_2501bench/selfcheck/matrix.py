@@ -30,18 +30,57 @@ _TITLES: Final = {
 
 
 @dataclass
+class Cell:
+    """One claim of one scenario in all of its results. A result that could not be seen is no repetition."""
+
+    claim: str
+    column: str
+    states: list[Status] = field(default_factory=list)
+    times: int = 0
+    reasons: list[str] = field(default_factory=list)
+
+    def add(self, result: dict[str, Any]) -> None:
+        """Take one more result."""
+        state = Status(result["status"])
+        self.states.append(state)
+        if state is not Status.ERROR:
+            self.times += int(result["times"])
+        if state is not Status.PASSED:
+            self.reasons.append(str(result.get("reason", "")))
+
+    @property
+    def state(self) -> Status:
+        """Red once is red; what was seen outweighs what could not be."""
+        return min(self.states, key=(Status.FAILED, Status.PASSED, Status.ERROR).index)
+
+    @property
+    def lost(self) -> int:
+        """How many results could not be seen."""
+        return sum(state is Status.ERROR for state in self.states)
+
+
+@dataclass
 class Row:
-    """One scenario: the results of its claims by column, or why it was skipped."""
+    """One scenario: its claims, or why it was skipped."""
 
     key: str
-    cells: dict[str, list[Status]] = field(default_factory=dict)
-    times: int = 1
+    claims: dict[str, Cell] = field(default_factory=dict)
     seconds: float = 0.0
     skipped: str = ""
 
+    @property
+    def holds(self) -> bool:
+        """Whether every claim was seen to be so, and none was seen not to be."""
+        return all(cell.state is Status.PASSED for cell in self.claims.values())
+
+    @property
+    def times(self) -> int:
+        """How often each claim was checked, at least."""
+        return min((cell.times for cell in self.claims.values()), default=0)
+
     def mark(self, column: str) -> tuple[str, Style]:
         """Return what stands in *column*: ✓, ✗ or !, with a count where there are several; · where nothing applies."""
-        states = self.cells.get(column, [])
+        states = [cell.state for cell in self.claims.values() if cell.column == column]
         if not states:
             return _NONE, Style.MUTED
         worst = max(states, key=(Status.PASSED, Status.ERROR, Status.FAILED).index)
@@ -51,12 +90,12 @@ class Row:
 
 
 def rows_of(results: Iterable[dict[str, Any]], skipped: dict[str, str]) -> list[Row]:
-    """Return a row per scenario, by key, from the items' results and the reasons of *skipped* ones."""
+    """Return a row per scenario, by key, from results of claims and the reasons of *skipped* ones."""
     rows: dict[str, Row] = {key: Row(key, skipped=reason) for key, reason in skipped.items()}
     for result in results:
         row = rows.setdefault(result["key"], Row(result["key"]))
-        row.cells.setdefault(result["column"], []).append(Status(result["status"]))
-        row.times, row.seconds = int(result["times"]), row.seconds + float(result["seconds"])
+        row.claims.setdefault(result["claim"], Cell(result["claim"], result["column"])).add(result)
+        row.seconds += float(result["seconds"])
     return [rows[key] for key in sorted(rows)]
 
 
@@ -64,7 +103,9 @@ def table(rows: Sequence[Row]) -> list[Line]:
     """Return the matrix for a terminal."""
     shown = [row for row in rows if not row.skipped]
     width = max((len(row.key) for row in shown), default=8)
-    columns = [column for column in ORDER if any(column in row.cells for row in shown)]
+    columns = [
+        column for column in ORDER if any(cell.column == column for row in shown for cell in row.claims.values())
+    ]
     lines: list[Line] = []
     if shown:
         heads = [column.replace("_", " ") for column in columns]
@@ -82,26 +123,45 @@ def table(rows: Sequence[Row]) -> list[Line]:
     return lines
 
 
-def page(rows: Sequence[Row], mode: str) -> str:
-    """Return the matrix as Markdown."""
+def page(rows: Sequence[Row], mode: str, origin: str) -> str:
+    """Return the matrix as Markdown.
+
+    Args:
+        rows: one per scenario.
+        mode: where it was played.
+        origin: the sessions that it comes from.
+    """
     shown = [row for row in rows if not row.skipped]
-    times = max((row.times for row in shown), default=1)
-    done = f"{times} times" if times > 1 else "once"
-    held = sum(all(state is Status.PASSED for states in row.cells.values() for state in states) for row in shown)
+    counts = sorted({row.times for row in shown})
+    times = " to ".join(f"{count}" for count in dict.fromkeys((counts[0], counts[-1]))) if counts else "0"
+    done = "once" if times == "1" else f"{times} times"
+    held = sum(row.holds for row in shown)
     lines = [
         "# The pack's self-check",
         "",
-        f"Written by `pytest scenarios/ --mode {mode} --selfcheck{f' --iter {times}' if times > 1 else ''}"
-        " --selfcheck-report docs/selfcheck-matrix.md`.",
+        f"Written by `pytest scenarios/ --mode {mode} --selfcheck --selfcheck-report FILE` ({origin}).",
         f"Each claim was checked {done} in mode `{mode}`; {held} of {len(shown)} scenarios show all that they claim.",
         "",
-        "✓ it is so (with a number: so many playbooks) · ✗ it is not so · ! it could not be seen · · it does not apply",
+        "✓ it is so each time (with a number: so many playbooks) · ✗ it is not so · ! it could not be seen · "
+        "· it does not apply",
         "",
-        "| scenario | " + " | ".join(f"{number}" for number, _ in enumerate(ORDER, 1)) + " |",
-        "|---|" + ":-:|" * len(ORDER),
+        "| scenario | " + " | ".join(f"{number}" for number, _ in enumerate(ORDER, 1)) + " | times |",
+        "|---|" + ":-:|" * len(ORDER) + "--:|",
     ]
-    lines += [f"| {row.key} | " + " | ".join(row.mark(column)[0] for column in ORDER) + " |" for row in shown]
+    for row in shown:
+        lines.append(f"| {row.key} | " + " | ".join(row.mark(column)[0] for column in ORDER) + f" | {row.times} |")
     lines += ["", *(f"{number}. {_TITLES[column]}" for number, column in enumerate(ORDER, 1)), ""]
+    told = [(row.key, cell) for row in shown for cell in row.claims.values()]
+    if red := [(key, cell) for key, cell in told if cell.state is Status.FAILED]:
+        lines += ["Not so:", "", *(f"- {key} {cell.claim}: {_first(cell)}" for key, cell in red), ""]
+    if unseen := [(key, cell) for key, cell in told if cell.lost]:
+        lines += ["Not seen, and not counted:", ""]
+        lines += [f"- {key} {cell.claim}, {cell.lost} of {len(cell.states)}: {_first(cell)}" for key, cell in unseen]
+        lines.append("")
     if skipped := [row for row in rows if row.skipped]:
         lines += ["Not played:", "", *(f"- {row.key}: {row.skipped}" for row in skipped), ""]
     return "\n".join(lines)
+
+
+def _first(cell: Cell) -> str:
+    return " ".join(cell.reasons[0].split()) if cell.reasons else ""

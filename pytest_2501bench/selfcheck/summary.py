@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pytest_2501bench.selfcheck.history import append_line, current, origin, read_results
 from pytest_2501bench.selfcheck.items import PROPERTY
 from pytest_2501bench.selfcheck.matrix import page, rows_of, table
 from pytest_2501bench.state import STATE
@@ -41,16 +42,17 @@ class Summary:
     def _keep(self, line: str) -> None:
         """Write a result down as it comes: a session that is cut off must not lose what it has seen."""
         folder = self._folder()
-        if folder is None:
-            return
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with (folder / RESULTS).open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-        except OSError as exc:
-            terminal = self._config.pluginmanager.getplugin("terminalreporter")
-            if terminal is not None:
-                terminal.write_line(f"{folder / RESULTS}: cannot be written: {exc.strerror or exc}", red=True)
+        files = [] if folder is None else [folder / RESULTS]
+        if (shared := self._config.stash[STATE].settings.selfcheck_results) is not None:
+            files.append(shared)
+        for file in files:
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                append_line(file, line)
+            except OSError as exc:
+                terminal = self._config.pluginmanager.getplugin("terminalreporter")
+                if terminal is not None:
+                    terminal.write_line(f"{file}: cannot be written: {exc.strerror or exc}", red=True)
 
     def _folder(self) -> Path | None:
         state = self._config.stash[STATE]
@@ -68,10 +70,23 @@ class Summary:
         terminalreporter.section("2501 self-check")
         write_lines(terminalreporter._tw, table(rows))
         settings = self._config.stash[STATE].settings
-        if settings.selfcheck_report is not None:
-            self._write(terminalreporter, settings.selfcheck_report, page(rows, settings.mode))
+        if settings.selfcheck_report is not None and (results := self._all(terminalreporter)):
+            text = page(rows_of(results, self._skipped), settings.mode, origin(results))
+            self._write(terminalreporter, settings.selfcheck_report, text)
         if (folder := self._folder()) is not None and self._results:
             terminalreporter.write_line(f"logs and evidence: {folder}")
+
+    def _all(self, terminalreporter: Any) -> list[dict[str, Any]]:
+        """Return this session's results, with what the shared file has of the same scenarios and others."""
+        settings = self._config.stash[STATE].settings
+        mine = list(self._results.values())
+        if settings.selfcheck_results is None:
+            return mine
+        try:
+            return current(read_results(settings.selfcheck_results), settings.mode)
+        except (OSError, ValueError) as exc:
+            terminalreporter.write_line(f"{exc} The matrix shows this session only.", red=True)
+            return mine
 
     def _write(self, terminalreporter: Any, file: Path, text: str) -> None:
         try:

@@ -78,8 +78,8 @@ def test_the_nearest_place_wins_and_is_named(folder: Path, data: st.DataObject) 
         chosen = data.draw(st.sets(st.sampled_from(possible)), label=option.name)
         if option.name == "matrix" and "main_engine" in expected:
             continue  # the two exclude each other
-        if option.name == "selfcheck_report":
-            continue  # it needs another option
+        if option.name in ("selfcheck_report", "selfcheck_results"):
+            continue  # they need another option
         for place, text in zip(PLACES, values_of(option), strict=True):
             if place in chosen:
                 given_in[place][option.name] = text
@@ -119,6 +119,7 @@ def test_a_self_check_plays_the_oracle_on_a_local_engine_and_stores_nothing(tmp_
         ({"selfcheck": "yes", "agent": "noop"}, "--agent noop cannot"),
         ({"selfcheck": "yes", "require": "pass-rate>=0.9"}, "--require has nothing to say"),
         ({"selfcheck_report": "x.md"}, "--selfcheck-report: needs --selfcheck"),
+        ({"selfcheck_results": "x.jsonl"}, "--selfcheck-results: needs --selfcheck"),
     ],
 )
 def test_what_has_no_meaning_in_a_self_check_is_refused(tmp_path: Path, asked: dict[str, str], said: str) -> None:

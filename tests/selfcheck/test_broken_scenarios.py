@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from support.benchmark import Finished, benchmark
 
+from pytest_2501bench.selfcheck.history import read_results
+
 pytestmark = pytest.mark.namespace
 
 BROKEN = Path(__file__).parent / "broken"
@@ -27,8 +29,8 @@ FLAWS = {
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     folder = tmp_path_factory.mktemp("selfcheck")
-    report = f"--selfcheck-report={folder / 'matrix.md'}"
-    return benchmark(str(BROKEN), "--selfcheck", "-n", "2", report, bench_dir=folder, timeout=1800)
+    files = [f"--selfcheck-report={folder / 'matrix.md'}", f"--selfcheck-results={folder / 'all.jsonl'}"]
+    return benchmark(str(BROKEN), "--selfcheck", "-n", "2", *files, bench_dir=folder, timeout=1800)
 
 
 @pytest.fixture(scope="module")
@@ -82,5 +84,8 @@ def test_exit_status_matrix_and_page_agree_with_the_claims(checked: Finished) ->
     assert checked.status == 1
     assert "1 of 8 scenarios show all that they claim" in page
     assert "door-005-flaky-validation" in checked.output
+    assert "- door-006-validate-repairs validate_reads: " in page
+    told = read_results(checked.bench_dir / "all.jsonl")
+    assert sum(result["status"] == "failed" for result in told) == sum(len(claims) for claims in FLAWS.values())
     assert not list(checked.bench_dir.glob("results.db*")), "a self-check stores nothing with results"
     assert not list(checked.bench_dir.glob("runs")), "a self-check is no benchmark"
