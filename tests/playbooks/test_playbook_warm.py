@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import zipfile
 from collections import ChainMap
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +30,7 @@ from pytest_2501bench.playbooks.model import PlaybookRequest
 from pytest_2501bench.playbooks.run import AnsibleRunner
 from pytest_2501bench.playbooks.warm import SHARED, WarmAnsible, follow, tell, wanted
 from pytest_2501bench.playbooks.warm_environment import differences, digest
+from pytest_2501bench.playbooks.warm_modules import compiled
 from pytest_2501bench.sandbox.protocol import Host
 
 sshd_needed = pytest.mark.sshd
@@ -129,6 +132,33 @@ def test_what_ansible_packed_for_one_playbook_serves_the_next(runner: AnsibleRun
     second = play(runner, folder, [host], f"{listing}\n  register: found\n- raw: echo {{{{ found.stdout }}}}")
     assert second.status is PlaybookStatus.OK, second
     assert "ansiballz_cache/ansible.modules.stat-" in (second.tasks[-1].command or "")
+
+
+def test_compiled_files_are_taken_and_those_of_another_python_are_ignored(tmp_path: Path) -> None:
+    sources = io.BytesIO()
+    with zipfile.ZipFile(sources, "w") as archive:
+        archive.writestr("shop/__init__.py", "")
+        archive.writestr("shop/till.py", "def count():\n    raise ValueError('short')\n")
+    made = compiled(sources.getvalue())
+    program = "import sys; sys.path.insert(0, sys.argv[1]); import shop.till as t; print(t.__file__); t.count()"
+
+    def run(archive: bytes) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "z.zip").write_bytes(archive)
+        words = [sys.executable, "-I", "-c", program, str(tmp_path / "z.zip")]
+        return subprocess.run(words, capture_output=True, text=True, check=False)
+
+    taken = run(made)
+    assert taken.stdout.strip().endswith("till.pyc")
+    assert 'till.py", line 2, in count' in taken.stderr, "a traceback names the source"
+
+    other = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(made)) as archive, zipfile.ZipFile(other, "w") as target:
+        for name in archive.namelist():
+            content = archive.read(name)
+            target.writestr(name, b"\0\0\r\n" + content[4:] if name.endswith(".pyc") else content)
+    ignored = run(other.getvalue())
+    assert ignored.stdout.strip().endswith("till.py")
+    assert "ValueError: short" in ignored.stderr
 
 
 @sshd_needed
