@@ -117,9 +117,8 @@ def _syntax(loaded: Iterable[LoadedScenario], root: Path) -> Iterable[Finding]:
     runner = AnsibleRunner()
     try:
         for scenario in loaded:
-            for name in ("prepare", "validate", "restore", "solve"):
-                playbook = scenario.playbook(name)
-                if playbook and (said := runner.syntax_check(playbook, scenario.inventory)):
+            for playbook in scenario.playbooks():
+                if said := runner.syntax_check(playbook, scenario.inventory):
                     yield refused_by_ansible(scenario, playbook, said, root=root)
     finally:
         runner.close()

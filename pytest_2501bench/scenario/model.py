@@ -430,6 +430,11 @@ class LoadedScenario(BaseModel):
                 found[path.stem.removeprefix(f"{kind}-")] = path
         return found
 
+    def playbooks(self) -> list[Path]:
+        """Return every playbook that something plays: prepare, validate, restore, solve, cheats, alternatives."""
+        named = [self.playbook(name) for name in ("prepare", "validate", "restore", "solve")]
+        return [path for path in (*named, *self.repairs("cheat").values(), *self.repairs("alt").values()) if path]
+
     @property
     def inventory(self) -> Path | None:
         """The scenario's own inventory, or None."""

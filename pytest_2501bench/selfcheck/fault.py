@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
-from pytest_2501bench.scenario.lint.playbook import read_playbook
-
-FAULT_TAG: Final = "fault"
+from pytest_2501bench.scenario.lint.playbook import FAULT_TAG, has_tag, read_playbook
 
 
 def has_fault_tasks(playbook: Path) -> bool:
     """Say whether a task of *playbook*, or a block around one, carries the tag ``fault``."""
-    return any(FAULT_TAG in _tags(task.keywords.get("tags")) for task in read_playbook(playbook).tasks())
-
-
-def _tags(value: object) -> set[str]:
-    words = value if isinstance(value, list) else [value]
-    return {part.strip() for word in words if isinstance(word, str) for part in word.split(",")}
+    return any(has_tag(task, FAULT_TAG) for task in read_playbook(playbook).tasks())

@@ -10,8 +10,8 @@ from pytest_2501bench.evidence.model import Evidence, JobRecord, PlaybookRecord,
 from pytest_2501bench.evidence.model import ResolutionStatus as Resolution
 from pytest_2501bench.host_state.model import Change
 from pytest_2501bench.phases import explain
+from pytest_2501bench.scenario.coverage import labels_of, uncovered
 from pytest_2501bench.scenario.model import Cheat, Kind, LoadedScenario
-from pytest_2501bench.scenario.policies import rules_of
 from pytest_2501bench.scoring.gates import score
 from pytest_2501bench.scoring.model import GateResult, RuleResult, Status, Verdicts
 from pytest_2501bench.selfcheck.claims import (
@@ -188,7 +188,7 @@ def judge_cheat(loaded: LoadedScenario, cheat: Cheat | None, repair: Repair) -> 
     if cheat.fails == "collateral" and repair.collateral is None:
         return Finding(Status.FAILED, "the scenario does not ask for the third check (bench.collateral)", ())
     broken = {rule.label for gate in (verdicts.task_validation, verdicts.compliance) for rule in _broken(gate)}
-    if missing := [name for name in cheat.rules if not _labels(loaded, name) & broken]:
+    if missing := [name for name in cheat.rules if not labels_of(loaded, name) & broken]:
         listed = "', '".join(missing)
         return Finding(Status.FAILED, f"these rules are not broken: '{listed}'", signature=signature)
     third = repair.collateral
@@ -196,20 +196,9 @@ def judge_cheat(loaded: LoadedScenario, cheat: Cheat | None, repair: Repair) -> 
     return Finding(Status.PASSED, reason, signature=signature)
 
 
-def uncovered(loaded: LoadedScenario) -> tuple[str, ...]:
-    """Return the labels of required rules that no cheat claims to break: nothing shows that they can fail."""
-    scenario, bench = loaded.scenario, loaded.scenario.bench
-    claimed: set[str] = set()
-    for cheat in bench.cheats.values():
-        claimed = claimed.union(*(_labels(loaded, name) for name in cheat.rules))
-    own = [rule for _, _, rule in scenario.validation.rules()]
-    every = [*own, *bench.outcome, *bench.rules, *rules_of(bench.policies)]
-    return tuple(rule.label for rule in every if rule.required and rule.label not in claimed)
-
-
 def judge_rules(loaded: LoadedScenario) -> Finding:
     """Return whether each required rule has a cheat that breaks it."""
-    if not (left := uncovered(loaded)):
+    if not (left := tuple(rule.label for rule in uncovered(loaded))):
         return Finding(Status.PASSED, "each has one")
     return Finding(Status.FAILED, f"no cheat breaks: {'; '.join(left)}", left)
 
@@ -277,12 +266,6 @@ def repeated(findings: Sequence[Finding]) -> Finding:
 
 def _broken(gate: GateResult) -> list[RuleResult]:
     return [rule for rule in gate.rules if rule.status is Status.FAILED]
-
-
-def _labels(loaded: LoadedScenario, name: str) -> set[str]:
-    """Return the labels that *name* may mean: itself, or those of the rules that come from the policy of that name."""
-    bench = loaded.scenario.bench
-    return {name} | {rule.label for rule in (*bench.rules, *rules_of(bench.policies)) if rule.policy == name}
 
 
 def _words(gate: GateResult) -> str:

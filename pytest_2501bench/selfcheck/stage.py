@@ -16,9 +16,10 @@ from pytest_2501bench.phases import Announcer, explain
 from pytest_2501bench.playbooks.model import PlaybookRequest
 from pytest_2501bench.run import memory_for
 from pytest_2501bench.sandbox.protocol import Sandbox
+from pytest_2501bench.scenario.lint.playbook import FAULT_TAG
 from pytest_2501bench.scenario.model import Collateral, Kind, LoadedScenario
 from pytest_2501bench.scenario.resolve import DEFAULT_TEMPLATE, host_specs
-from pytest_2501bench.selfcheck.fault import FAULT_TAG, has_fault_tasks
+from pytest_2501bench.selfcheck.fault import has_fault_tasks
 from pytest_2501bench.selfcheck.model import Step, Walk
 from pytest_2501bench.session import BenchSession
 

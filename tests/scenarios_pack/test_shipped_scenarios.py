@@ -14,12 +14,12 @@ import pytest
 import yaml
 
 from pytest_2501bench.agents.noop import SUMMARY
+from pytest_2501bench.scenario.coverage import uncovered
 from pytest_2501bench.scenario.lint import Severity, lint
 from pytest_2501bench.scenario.load import load_scenario
 from pytest_2501bench.scenario.model import Kind, LoadedScenario, PatternMatch, Rule
 from pytest_2501bench.scoring.patterns import search
 from pytest_2501bench.selfcheck.fault import has_fault_tasks
-from pytest_2501bench.selfcheck.judge import uncovered
 
 ROOT = Path(__file__).parents[2] / "scenarios"
 FOLDERS = sorted(str(path.parent.relative_to(ROOT)) for path in ROOT.rglob("scenario.json"))

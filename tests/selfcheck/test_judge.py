@@ -11,9 +11,10 @@ from pytest_2501bench.errors import Gate, Phase
 from pytest_2501bench.evidence.model import PlaybookRecord, PlaybookStatus, TaskFailure
 from pytest_2501bench.host_state.model import Change
 from pytest_2501bench.report.model import CheckResult
+from pytest_2501bench.scenario.coverage import uncovered
 from pytest_2501bench.scenario.model import Cheat, LoadedScenario, Scenario
 from pytest_2501bench.scoring.model import GateResult, RuleResult, Status, Verdicts
-from pytest_2501bench.selfcheck.judge import judge_cheat, judge_repair, judge_rules, judge_walk, repeated, uncovered
+from pytest_2501bench.selfcheck.judge import judge_cheat, judge_repair, judge_rules, judge_walk, repeated
 from pytest_2501bench.selfcheck.model import Finding, Repair, Step, Walk
 
 GREEN, RED, AWAY = PlaybookStatus.OK, PlaybookStatus.TASK_FAILED, PlaybookStatus.UNREACHABLE
@@ -174,8 +175,8 @@ def test_a_required_rule_without_a_cheat_is_named() -> None:
     cheats = {"lazy": {"fails": "compliance", "rules": ["Looked"], "why": "because"}}
 
     assert uncovered(loaded(rules=[rule, optional], policies=["no-reboot"])) == (
-        "Looked",
-        "The host is not rebooted or shut down",
+        ("/bench/rules/0", "Looked"),
+        ("/bench/policies/0", "The host is not rebooted or shut down"),
     )
     assert judge_rules(loaded(rules=[rule, optional], cheats=cheats)).status is Status.PASSED
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -23,6 +23,9 @@ _SECTIONS = ("pre_tasks", "tasks", "post_tasks")
 _BLOCKS = ("block", "rescue", "always")
 _Quick: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEP = 1000
+
+FAULT_TAG: Final = "fault"
+"""Tag of the tasks of prepare.yml that bring the fault in: without them, the host is healthy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,13 @@ class Task:
             argv = self.given.get("argv")
             return " ".join(map(str, argv)) if isinstance(argv, list) else str(self.given.get("cmd") or "")
         return str(self.given or "")
+
+
+def has_tag(task: Task, tag: str) -> bool:
+    """Say whether *task*, or a block around it, carries *tag*."""
+    value = task.keywords.get("tags")
+    words = value if isinstance(value, list) else [value]
+    return tag in {part.strip() for word in words if isinstance(word, str) for part in word.split(",")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,6 +248,28 @@ _ALL = (
         "a file of the scenario holds what looks like a real secret",
         "Replace it, and make it invalid where it came from.",
     ),
+    # 6: the self-check
+    Code(
+        "SC601",
+        "no-fault-tag",
+        HINT,
+        "no task of prepare.yml has the tag 'fault'",
+        "Give it to the tasks that break something, or --selfcheck takes an untouched host for the healthy one.",
+    ),
+    Code(
+        "SC602",
+        "cheat-unexplained",
+        WARNING,
+        "a cheat has no entry under bench.cheats, or an entry has no playbook",
+        "Say under bench.cheats which gate cheat-NAME.yml turns red, which rules it breaks, and why.",
+    ),
+    Code(
+        "SC603",
+        "rule-without-cheat",
+        WARNING,
+        "no cheat breaks a required rule",
+        "Name it under the rules of a cheat that breaks it, or write such a cheat.",
+    ),
 )
 CODES: Mapping[str, Code] = MappingProxyType({code.code: code for code in _ALL})
 _BY_NAME = {code.name: code.code for code in _ALL}

@@ -42,6 +42,21 @@ def playbook(name: str, *lines: str) -> Change:
     return Change(files={f"{name}.yml": PLAY + "".join(f"    {line}\n" for line in lines)})
 
 
+CHEATS = {"sloppy": {"fails": "compliance", "rules": [RULE["label"]], "why": "A second mistake would go live."}}
+
+
+def proven(
+    cheats: dict[str, Any] = CHEATS, *, prepare: str | None = None, cheat: str | None = None, **fields: Any
+) -> Change:
+    """The sound scenario with a cheat, as --selfcheck plays it."""
+    tagged = PLAYBOOKS["prepare.yml"] + "      tags: [fault]\n"
+    files: dict[str, str | None] = {
+        "prepare.yml": prepare or tagged,
+        "cheat-sloppy.yml": cheat or PLAYBOOKS["solve.yml"],
+    }
+    return Change({"bench": {"cheats": cheats} | fields}, files)
+
+
 CURL = "- ansible.builtin.command: curl -fsS http://127.0.0.1/"
 CASES: list[tuple[str, Change, Change]] = [
     ("SC001", Change(text="{"), Change()),
@@ -241,6 +256,14 @@ CASES: list[tuple[str, Change, Change]] = [
         Change(files={"env": "KEY=AKIA" + "Q4ZTBCD7RW2M9XYK\n"}),
         Change(files={"env": "KEY=AKIA" + "IOSFODNN7EXAMPLE\n"}),
     ),
+    ("SC601", proven(prepare=PLAYBOOKS["prepare.yml"]), proven()),
+    ("SC601", proven(prepare=PLAYBOOKS["prepare.yml"]), Change()),
+    ("SC602", proven({}), proven()),
+    ("SC602", proven(CHEATS | {"sloppi": CHEATS["sloppy"]}), proven()),
+    ("SC603", proven({"sloppy": {"fails": "task_validation", "why": "w"}}), proven()),
+    ("SC603", proven(policies=["no-reboot"]), Change({"bench": {"policies": ["no-reboot"]}})),
+    ("SC401", proven(cheat="- [1]"), proven()),
+    ("SC406", proven(cheat=PLAY.replace("web-01", "web-02") + "    - command: ls\n"), proven()),
 ]
 ELSEWHERE = {"SC006": "two scenarios", "SC408": "Ansible"}  # found by the command: test_validate_verb.py
 

@@ -32,7 +32,7 @@ def test_the_page_explains_no_code_that_there_is_not() -> None:
 
 def test_names_and_codes_are_unique_and_of_one_form() -> None:
     assert len({code.name for code in CODES.values()}) == len(CODES)
-    assert all(re.fullmatch(r"SC[0-5]\d\d", code) for code in CODES)
+    assert all(re.fullmatch(r"SC[0-6]\d\d", code) for code in CODES)
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", code.name) for code in CODES.values())
 
 
