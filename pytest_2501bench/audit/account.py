@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -17,16 +17,14 @@ from pytest_2501bench.audit.model import (
     RunAccount,
     Work,
 )
-from pytest_2501bench.scenario.model import BUILT_IN_RULES, Scenario, Scope, Where
+from pytest_2501bench.audit.told_rules import forbids, looked_at, pattern_of, rule_of, where_of
+from pytest_2501bench.scenario.model import BUILT_IN_RULES, Scenario
 from pytest_2501bench.scoring.gates import score
-from pytest_2501bench.scoring.targets import targets
 
 if TYPE_CHECKING:
     from pytest_2501bench.evidence.model import Command, Evidence, TaskRecord
     from pytest_2501bench.report.model import ScenarioReport
     from pytest_2501bench.scoring.model import GateResult, RuleResult
-
-_LISTS = ("executed_commands", "claimed_commands", "agent_messages", "operational_rules", "gateway_messages")
 
 
 def account(
@@ -133,37 +131,15 @@ def _work(task: TaskRecord, index: int) -> Work:
 
 
 def _rule(gate: GateResult, result: RuleResult, evidence: Evidence) -> RuleAccount:
-    said = _said(evidence.run.scenario, result)
-    pattern, where = said.get("pattern"), said.get("where")
+    said = rule_of(evidence.run.scenario, result)
     return RuleAccount(
         gate=gate.gate,
         result=result,
-        pattern=None if pattern is None else str(pattern),
-        where=None if where is None else str(where),
-        looked_at=_looked_at(where, result.scope, evidence),
+        pattern=pattern_of(said, result.scope),
+        where=where_of(said, result.scope),
+        forbids=forbids(said, result),
+        looked_at=looked_at(said, result.scope, evidence),
     )
-
-
-def _said(scenario: Mapping[str, Any], result: RuleResult) -> Mapping[str, Any]:
-    """Return the rule as the scenario of then has it; empty if it does not."""
-    found: Any = scenario
-    for part in result.pointer.strip("/").split("/"):
-        try:
-            found = found[int(part)] if isinstance(found, list | tuple) else found[part]
-        except (KeyError, IndexError, TypeError, ValueError):
-            return {}
-    return found if isinstance(found, Mapping) else {}
-
-
-def _looked_at(where: Any, scope: str, evidence: Evidence) -> int | None:
-    try:
-        found = targets(Where(where), Scope(scope), evidence)
-    except ValueError:  # a validator of another plugin, or no pattern
-        return None
-    if any(target.text is None for target in found):
-        return None
-    # An empty list is one empty piece under the list's own name.
-    return sum(not source.endswith(_LISTS) and source != "ticket.messages" for each in found for source in each.sources)
 
 
 def _playbooks(evidence: Evidence) -> Iterator[PlaybookAccount]:
@@ -202,7 +178,10 @@ def _contradictions(evidence: Evidence, report: ScenarioReport, broken: int | No
 
 def _scored_again(evidence: Evidence, report: ScenarioReport) -> Iterator[str]:
     """Yield verdicts that do not follow from the evidence; those of other plugins' validators are not tried."""
-    if any(rule.validator not in {*BUILT_IN_RULES, "claims_match"} for rule in report.compliance.rules):
+    if any(
+        rule.validator not in BUILT_IN_RULES and rule.scope not in ("rules", "policies", "claims")
+        for rule in report.compliance.rules
+    ):
         return
     try:
         scenario = Scenario.model_validate(evidence.run.scenario)

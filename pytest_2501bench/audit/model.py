@@ -85,6 +85,7 @@ class RuleAccount(Record):
     result: RuleResult
     pattern: str | None  # as in the scenario of then
     where: str | None
+    forbids: bool = False  # avoided or found, and not followed or broken
     looked_at: int | None  # commands, messages … that the pattern was held against; None: not a pattern, no evidence
 
 
@@ -158,12 +159,12 @@ class RunAccount(Record):
     @property
     def forbidden(self) -> tuple[RuleAccount, ...]:
         """What must not be found, and was looked for."""
-        return tuple(rule for rule in self.rules if rule.result.negate)
+        return tuple(rule for rule in self.rules if rule.forbids)
 
     @property
     def demanded(self) -> tuple[RuleAccount, ...]:
         """What must be found."""
-        return tuple(rule for rule in self.rules if not rule.result.negate)
+        return tuple(rule for rule in self.rules if not rule.forbids)
 
 
 class BenchmarkAccount(Record):

@@ -224,6 +224,9 @@ def kinds_of(fresh: set[int], table: dict[int, Process]) -> dict[int, str]:
 
     ``detached`` are those whose output goes elsewhere, and those that listen on a socket: daemons, however carelessly
     they were started. One whose output only attached ones read (``make | tee log``) is attached through them.
+
+    What a program started that was there before (somebody's build, a supervisor) is none of the agent's, wherever it
+    writes to: detached, too.
     """
     kinds = dict.fromkeys(fresh, "detached")
     writes: dict[int, set[str]] = {}
@@ -232,7 +235,7 @@ def kinds_of(fresh: set[int], table: dict[int, Process]) -> dict[int, str]:
         line = lineage(pid, table)
         if any(is_login(table[ancestor]) for ancestor in line[1:]):
             kinds[pid] = "open"
-        elif not any(listens(ancestor) for ancestor in line if ancestor in fresh):
+        elif not is_of_others(line, fresh, table) and not any(listens(one) for one in line if one in fresh):
             writes[pid] = {where for where, _ in files(pid, ("1", "2"))}
         reads[pid] = {where for where, readable in files(pid) if readable}
     while True:
@@ -247,6 +250,12 @@ def kinds_of(fresh: set[int], table: dict[int, Process]) -> dict[int, str]:
         for pid in lost:
             kinds[pid] = "attached"
             del writes[pid]
+
+
+def is_of_others(line: list[int], fresh: set[int], table: dict[int, Process]) -> bool:
+    """Say whether something started this that was there before; whoever loses its login becomes a child of init's."""
+    parent = next((pid for pid in line if pid not in fresh), 1)
+    return parent != 1 and not table[parent].words.startswith(("sshd", "/usr/sbin/sshd"))
 
 
 def files(pid: int, only: tuple[str, ...] = ()) -> list[tuple[str, bool]]:

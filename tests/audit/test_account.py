@@ -7,8 +7,10 @@ import json
 from support.audited import Shelf
 
 from pytest_2501bench.audit.model import RunAccount
+from pytest_2501bench.audit.told_rules import looked_at, pattern_of, rule_of
 from pytest_2501bench.evidence.folder import read_report, write_report
-from pytest_2501bench.scoring.model import Status
+from pytest_2501bench.evidence.read import read_evidence
+from pytest_2501bench.scoring.model import RuleResult, Status
 
 
 def run(shelf: Shelf, iteration: int = 1) -> RunAccount:
@@ -45,11 +47,13 @@ def test_what_the_agent_claims_stands_beside_it(original: Shelf) -> None:
 
 
 def test_rules_come_with_their_pattern_and_what_decided(original: Shelf) -> None:
-    asked, solved = sorted(run(original).demanded, key=lambda rule: rule.result.label)
+    asked, solved, ordered = sorted(run(original).demanded, key=lambda rule: rule.result.label)
     assert (asked.pattern, asked.where, asked.result.status) == ("nginx -t", "executed_commands", Status.PASSED)
     assert asked.result.span is not None
     assert asked.result.span.source == "tasks[0].executed_commands[0]"
     assert (solved.pattern, solved.where, solved.looked_at) == ("success", None, None)
+    assert ordered.pattern == "commands: systemctl reload nginx | nginx -s reload; after: nginx -t; exit_status: zero"
+    assert (ordered.where, ordered.looked_at) == ("executed_commands", 4)
 
 
 def test_what_is_forbidden_says_how_many_commands_were_looked_at(original: Shelf) -> None:
@@ -58,6 +62,38 @@ def test_what_is_forbidden_says_how_many_commands_were_looked_at(original: Shelf
     assert (good["no reboot"].pattern, good["no reboot"].looked_at) == (r"\breboot\b", 5)
     assert good["deletes nothing"].result.status is Status.PASSED
     assert (bad["deletes nothing"].result.status, bad["deletes nothing"].looked_at) == (Status.FAILED, 2)
+
+
+def test_rules_on_commands_that_allow_none_are_among_what_is_forbidden(original: Shelf) -> None:
+    found = {rule.result.label: rule for rule in run(original).forbidden}
+    policy, elsewhere = found["The host is not rebooted or shut down"], found["nothing elsewhere"]
+    assert (policy.pattern, policy.where, policy.looked_at) == ("policy no-reboot", "executed_commands", 4)
+    assert (elsewhere.pattern, elsewhere.looked_at) == ("commands: rm ; max: 0; hosts: db-01", 0)
+
+
+def test_a_rule_on_commands_looked_at_nothing_where_nothing_is_recorded(original: Shelf) -> None:
+    evidence = read_evidence(original.run_folder(1))
+    assert evidence.job is not None
+    (task,) = evidence.job.tasks or ()
+    unknown = task.model_copy(update={"executed_commands": None})
+    job = evidence.job.model_copy(update={"tasks": (unknown,)})
+
+    assert looked_at({"commands": ["rm "]}, "rules", evidence.model_copy(update={"job": job})) is None
+
+
+def test_a_policy_that_this_version_does_not_know_is_named_all_the_same() -> None:
+    result = RuleResult(
+        scope="policies",
+        index=0,
+        label="old",
+        validator="command_count",
+        required=True,
+        negate=False,
+        status=Status.PASSED,
+        reason="",
+    )
+    assert pattern_of(rule_of({"bench": {"policies": ["of-then"]}}, result), "policies") == "policy of-then"
+    assert pattern_of(rule_of({}, result), "policies") is None
 
 
 def test_who_ran_it_with_what_is_the_benchmarks_head(original: Shelf) -> None:
@@ -103,4 +139,6 @@ def test_commands_that_nobody_saw_are_a_doubt(shelf: Shelf) -> None:
     found = run(shelf)
     assert found.doubts == ("task tsk_1: commands were told by the engine or the agent, nobody saw them on their way",)
     assert not any(action.seen for action in found.actions)
-    assert (found.written_as_chain, found.contradictions) == (False, ())
+    assert not found.written_as_chain
+    # A rule on commands has no verdict without a record of them: it had one when there was.
+    assert found.contradictions == ("compliance: the report says passed, scored again from the evidence it is error",)

@@ -163,3 +163,31 @@ def test_a_registered_host_is_left_as_it_was_found_even_by_a_playbook_that_was_c
         assert report.failure_cause == "prepare_failed", finished.output
         assert any("sleep 60" in warning and "cut off" in warning for warning in report.warnings)
         assert _state(host) == before
+
+
+# Somebody's build: it ran before, and what it starts meanwhile writes to a pipe.
+BUILD = (
+    "setsid nohup sh -c '(while sleep 0.4; do :; done) 2>&1 | cat > /dev/null; echo ended > /srv/build'"
+    " > /dev/null 2>&1 < /dev/null & sleep 0.5"
+)
+
+
+def test_what_others_programs_start_on_a_registered_host_meanwhile_is_not_ended(tmp_path: Path) -> None:
+    project = write_project(tmp_path / "project", prepare=VALIDATE, restore=VALIDATE)
+    (tmp_path / "machines").mkdir()
+    with machines([WEB], tmp_path / "machines") as (host,):
+        on(host, BUILD)
+        hosts = inventory([host], tmp_path / "inventory.ini", host_id="hst_web")
+
+        finished = benchmark(
+            "scenarios",
+            *("--mode", "host", "--hosts", str(hosts), "--agent", "noop"),
+            bench_dir=tmp_path / "bench",
+            cwd=project,
+            env={"BENCH_CACHE_DIR": str(tmp_path / "cache")},
+        )
+
+        assert finished.reports[SCENARIO].task_validation.status is Status.PASSED, finished.output
+        assert on(host, "cat /srv/build; pgrep -fc '[w]hile sleep'").stdout.split() == ["2"], finished.output
+        evidence = finished.evidence(SCENARIO)
+        assert [one for one in evidence.left_running or () if one.ended] == []

@@ -73,6 +73,25 @@ SCENARIO: dict[str, Any] = {
         ],
         "job": [{"label": "solved", "validator": "job_resolution_status", "pattern": "success"}],
     },
+    "bench": {
+        "policies": ["no-reboot"],
+        "rules": [
+            {
+                "label": "tested before the reload",
+                "validator": "command_order",
+                "commands": ["systemctl reload nginx", "nginx -s reload"],
+                "after": ["nginx -t"],
+                "exit_status": "zero",
+            },
+            {
+                "label": "nothing elsewhere",
+                "validator": "command_count",
+                "commands": ["rm "],
+                "max": 0,
+                "hosts": ["db-01"],
+            },
+        ],
+    },
 }
 
 
