@@ -438,7 +438,9 @@ class RunPhases:
             if job is not None:
                 self.log.job(job, sync=job.finished)
                 if job.finished and job.cut_off:
-                    raise BenchError(Cause.ENGINE_DIED, "the engine died while the agent was at work, and cut it off")
+                    raise BenchError(
+                        Cause.ENGINE_DIED, f"the agent was cut off: {job.resolution_summary or 'no reason'}"
+                    )
                 if job.finished and job.model_unreachable:
                     raise BenchError(Cause.MODEL_UNREACHABLE, job.resolution_summary or "the model could not be used")
                 broken = violation(job, allowed.allowed_agents, allowed.allowed_hosts)

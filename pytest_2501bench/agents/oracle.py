@@ -52,7 +52,11 @@ class OracleAgent:
         self._ansible()
 
     async def work(self, assignment: Assignment, journal: Journal) -> Outcome:
-        """Play it. A failed task is ``agentic_failure``; whatever keeps it from running is ``hard_failure``."""
+        """Play it. A failed task is ``agentic_failure``; whatever keeps it from running is ``hard_failure``.
+
+        Raises:
+            BenchError: ``engine_died``: Ansible itself was lost, which says nothing of the fix.
+        """
         playbook = assignment.oracle_playbook
         if playbook is None:
             raise BenchError(Cause.SCENARIO_INVALID, "the oracle has no playbook for this ticket (solve.yml)")
@@ -66,6 +70,8 @@ class OracleAgent:
             for host, folder in recordings_of(assignment).items():
                 if host in record.message:
                     note_unreached(folder)
+        if record.status is PlaybookStatus.RUNNER_ERROR:
+            raise BenchError(Cause.ENGINE_DIED, f"the oracle's {record.name}: {record.message}")
         return self._outcome(assignment, journal, record, output)
 
     def close(self) -> None:

@@ -90,7 +90,8 @@ class Docket:
     ) -> None:
         """End the job; tasks that are not over get *open_tasks* as their status.
 
-        *cut_off*: by the engine's death. *model_unreachable*: by that of the agent's model.
+        *cut_off*: by the death of the engine, or of what the agent works with. *model_unreachable*: by that of its
+        model.
         """
         now = self._clock()
         record = self.job or JobRecord(id=new_id("job"), status="queued", finished=False, tasks=())

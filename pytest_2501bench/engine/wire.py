@@ -279,7 +279,7 @@ class JobOut(Answer):
     started_at: float | None = None
     finished_at: float | None = None
     cut_off: bool = Field(
-        default=False, description="The engine died while an agent was at work, and ended the job when it was back."
+        default=False, description="The engine, or what the agent works with, died while the agent was at work."
     )
     model_unreachable: bool = Field(
         default=False, description="The agent's model could not be used; `resolution_summary` says why."

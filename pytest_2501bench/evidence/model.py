@@ -118,7 +118,7 @@ class JobRecord(Record):
     secondary_engine: str | None = None
     started_at: float | None = None
     finished_at: float | None = None
-    cut_off: bool = False  # the engine died while an agent was at work, and ended the job when it was back
+    cut_off: bool = False  # the engine, or what the agent works with, died while it was at work
     model_unreachable: bool = False  # the agent had no model to work with, which is not its fault
 
 

@@ -29,12 +29,25 @@ MOST_SHOWN: Final = 20
 """Differences that a message lists."""
 
 _GREEN, _RED = PlaybookStatus.OK, PlaybookStatus.TASK_FAILED
+_LOST: Final = frozenset({PlaybookStatus.RUNNER_ERROR, PlaybookStatus.UNREACHABLE, PlaybookStatus.CANCELLED})
 _COLOUR: Final = {_GREEN: "green", _RED: "red"}
 
 
 def judge_walk(claim: str, walk: Walk) -> Finding:
     """Return what *walk* says of a claim about playbooks. Raises KeyError for other claims."""
-    return _JUDGES[claim](walk)
+    return unless_lost(_JUDGES[claim](walk), walk)
+
+
+def unless_lost(found: Finding, walk: Walk) -> Finding:
+    """Return *found*, but no flaw where a playbook of *walk* was lost: what came after it says nothing."""
+    if found.status is not Status.FAILED:
+        return found
+    for step, record in walk.played.items():
+        if record.status in _LOST:
+            return Finding(
+                Status.ERROR, f"{step}: {explain(record)}; so this says nothing: {found.reason}", found.lines
+            )
+    return found
 
 
 def _all(walk: Walk, *wanted: tuple[Step, PlaybookStatus]) -> Finding | None:

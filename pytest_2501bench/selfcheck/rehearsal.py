@@ -25,6 +25,7 @@ from pytest_2501bench.selfcheck.judge import (
     judge_rules,
     judge_walk,
     repeated,
+    unless_lost,
 )
 from pytest_2501bench.selfcheck.model import Finding, Repair, Step, Walk
 from pytest_2501bench.selfcheck.repair import repair
@@ -67,7 +68,9 @@ class Rehearsal:
                     return Finding(Status.FAILED, "there is no solve.yml: nothing shows that it can be solved")
                 return judge_repair(self._repair(solve, claim, number, take_back=True))
             if claim == DO_NOTHING:
-                return judge_do_nothing(self.loaded, self._idle(number))
+                found = judge_do_nothing(self.loaded, self._idle(number))
+                has_walk = self.loaded.playbook("validate") is not None
+                return unless_lost(found, self._walk(number)) if has_walk else found
             return judge_walk(claim.name, self._walk(number))
         except BenchError as exc:
             return Finding(Status.FAILED if lost(exc) else Status.ERROR, str(exc))

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from support.playbooks import parent, wait_for
 from support.recorded_ssh import Journal, assignment
 from support.sshd import Sshd
 
 from pytest_2501bench.agents.ansible_report import said, task_names
 from pytest_2501bench.agents.oracle import OracleAgent
 from pytest_2501bench.agents.protocol import Outcome
-from pytest_2501bench.errors import BenchError
+from pytest_2501bench.errors import BenchError, Cause
 from pytest_2501bench.evidence.model import ResolutionStatus
+from pytest_2501bench.playbooks.processes import descendants
+from pytest_2501bench.playbooks.warm import SHARED
 from pytest_2501bench.sandbox.protocol import Host
 
 pytestmark = pytest.mark.sshd
@@ -34,6 +41,15 @@ def oracle() -> Iterator[OracleAgent]:
     agent = OracleAgent()
     yield agent
     agent.close()
+
+
+def command_lines() -> list[str]:
+    """Return the command lines of all processes."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return found
 
 
 def work(
@@ -106,6 +122,32 @@ def test_a_host_that_is_not_reached_is_a_hard_failure(oracle: OracleAgent, sshd:
     assert outcome.resolution is ResolutionStatus.HARD_FAILURE
 
 
+def test_ansible_that_is_killed_is_no_failure_of_the_agent(
+    oracle: OracleAgent, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(SHARED, raising=False)
+    agent = OracleAgent()
+    marker = f"71{time.monotonic_ns()}"
+
+    def kill() -> None:
+        wait_for(lambda: any(marker in line for line in command_lines()))
+        server = agent._ansible().warm_pid
+        assert server is not None
+        for process in descendants(server):
+            if parent(process.pid) == server:
+                os.kill(process.pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        with pytest.raises(BenchError, match="was killed by a signal") as raised:
+            work(agent, [sshd.host()], tmp_path, f"    - ansible.builtin.command: sleep {marker}\n")
+    finally:
+        killer.join()
+        agent.close()
+    assert raised.value.cause is Cause.ENGINE_DIED
+
+
 def test_cancelling_ends_ansible_before_it_returns(oracle: OracleAgent, sshd: Sshd, tmp_path: Path) -> None:
     marker = f"70{time.monotonic_ns()}"
     before = time.monotonic()
@@ -114,15 +156,7 @@ def test_cancelling_ends_ansible_before_it_returns(oracle: OracleAgent, sshd: Ss
     )
     assert outcome is None
     assert time.monotonic() - before < 20
-    left = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if "ansible-playbook" in line and str(tmp_path) in line:
-            left.append(line)
-    assert left == []
+    assert [line for line in command_lines() if "ansible-playbook" in line and str(tmp_path) in line] == []
 
 
 def test_without_a_playbook_it_cannot_work(oracle: OracleAgent, sshd: Sshd, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pytest_2501bench.report.model import CheckResult
 from pytest_2501bench.scenario.coverage import uncovered
 from pytest_2501bench.scenario.model import Cheat, LoadedScenario, Scenario
 from pytest_2501bench.scoring.model import GateResult, RuleResult, Status, Verdicts
-from pytest_2501bench.selfcheck.judge import judge_cheat, judge_repair, judge_rules, judge_walk, repeated
+from pytest_2501bench.selfcheck.judge import judge_cheat, judge_repair, judge_rules, judge_walk, repeated, unless_lost
 from pytest_2501bench.selfcheck.model import Finding, Repair, Step, Walk
 
 GREEN, RED, AWAY = PlaybookStatus.OK, PlaybookStatus.TASK_FAILED, PlaybookStatus.UNREACHABLE
@@ -179,6 +179,22 @@ def test_a_required_rule_without_a_cheat_is_named() -> None:
         ("/bench/policies/0", "The host is not rebooted or shut down"),
     )
     assert judge_rules(loaded(rules=[rule, optional], cheats=cheats)).status is Status.PASSED
+
+
+def test_what_comes_after_a_playbook_that_was_lost_is_no_flaw() -> None:
+    lost = walked(
+        {Step.RESTORE: (FILE,)},
+        PREPARE=PlaybookStatus.RUNNER_ERROR,
+        VALIDATE_FAULT=GREEN,
+        VALIDATE_FAULT_AGAIN=RED,
+    )
+
+    for claim in ("fault", "steady", "prepare_twice", "restore"):
+        assert judge_walk(claim, lost).status is Status.ERROR, claim
+    assert judge_walk("healthy", lost).status is Status.PASSED
+    found = Finding(Status.FAILED, "task validation is passed")
+    assert unless_lost(found, lost).status is Status.ERROR
+    assert unless_lost(found, walked()) == found
 
 
 @pytest.mark.parametrize(
