@@ -19,6 +19,8 @@ from pytest_2501bench.audit.model import (
 )
 from pytest_2501bench.audit.told_rules import forbids, looked_at, pattern_of, rule_of, where_of
 from pytest_2501bench.scenario.model import BUILT_IN_RULES, Scenario
+from pytest_2501bench.scoring.claims import SCOPE as CLAIMS
+from pytest_2501bench.scoring.command_rules import SCOPES
 from pytest_2501bench.scoring.gates import score
 
 if TYPE_CHECKING:
@@ -179,8 +181,7 @@ def _contradictions(evidence: Evidence, report: ScenarioReport, broken: int | No
 def _scored_again(evidence: Evidence, report: ScenarioReport) -> Iterator[str]:
     """Yield verdicts that do not follow from the evidence; those of other plugins' validators are not tried."""
     if any(
-        rule.validator not in BUILT_IN_RULES and rule.scope not in ("rules", "policies", "claims")
-        for rule in report.compliance.rules
+        rule.validator not in BUILT_IN_RULES and rule.scope not in {*SCOPES, CLAIMS} for rule in report.compliance.rules
     ):
         return
     try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_2501bench.scenario.model import Scope, Where
 from pytest_2501bench.scenario.policies import POLICIES
+from pytest_2501bench.scoring.command_rules import SCOPES
 from pytest_2501bench.scoring.command_seen import seen_in
 from pytest_2501bench.scoring.targets import targets
 
@@ -40,7 +41,7 @@ def rule_of(scenario: Mapping[str, Any], result: RuleResult) -> Mapping[str, Any
 
 def pattern_of(said: Mapping[str, Any], scope: str) -> str | None:
     """Return the pattern of a rule; of a rule on commands its fields, in the words of the scenario."""
-    if scope not in ("rules", "policies"):
+    if scope not in SCOPES:
         pattern = said.get("pattern")
         return None if pattern is None else str(pattern)
     if scope == "policies":  # dozens of expressions, which its page explains
@@ -56,7 +57,7 @@ def _plain(value: object) -> str:
 
 def where_of(said: Mapping[str, Any], scope: str) -> str | None:
     """Return what a rule was held against; rules on commands have one place only."""
-    if scope in ("rules", "policies"):
+    if scope in SCOPES:
         return _COMMANDS if said else None
     where = said.get("where")
     return None if where is None else str(where)
@@ -69,7 +70,7 @@ def forbids(said: Mapping[str, Any], result: RuleResult) -> bool:
 
 def looked_at(said: Mapping[str, Any], scope: str, evidence: Evidence) -> int | None:
     """Return how many commands, messages … a rule was held against; None: none are recorded, or it has no pattern."""
-    if scope in ("rules", "policies"):
+    if scope in SCOPES:
         hosts = said.get("hosts") or ()
         seen, absent = seen_in(evidence)
         if any(not hosts or host is None or host in hosts for host, _ in absent):

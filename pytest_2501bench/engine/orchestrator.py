@@ -141,8 +141,11 @@ class Orchestrator:
             text = f"The job was stopped after its deadline of {submission.deadline_seconds:g} s."
             docket.end("failed", failed, text, open_tasks="expired")
         except BenchError as error:
-            no_model, cut_off = (error.cause is cause for cause in (Cause.MODEL_UNREACHABLE, Cause.ENGINE_DIED))
-            docket.end("failed", failed, str(error), model_unreachable=no_model, cut_off=cut_off)
+            docket.end(
+                *("failed", failed, str(error)),
+                cut_off=error.cause is Cause.ENGINE_DIED,
+                model_unreachable=error.cause is Cause.MODEL_UNREACHABLE,
+            )
         except Exception:
             log.exception("agent %s raised while working %s", self._agent.name, ticket_id)
             docket.end("failed", failed, f"The adapter of agent {self._agent.name} failed; see the engine's log.")

@@ -25,7 +25,7 @@ import os
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,19 +47,23 @@ def share_packed_modules(folder: Path) -> None:
     path_of = inspect.signature(pack)
     if "module_path" not in path_of.parameters:
         raise TypeError("_find_module_utils takes no module_path")
+    _packed_here()  # that Ansible has such a place is known before the first playbook
+    _home()  # once, for all forks
     folder.mkdir(mode=0o700)
 
     @functools.wraps(pack)
     def packed(*args: Any, **kwargs: Any) -> Any:
-        name, local = None, Path()
+        name = None
         with contextlib.suppress(Exception):
             name = _shareable(path_of.bind(*args, **kwargs).arguments["module_path"])
-            local = _packed_here()
-            _bring(folder, local, name)
+        if name is None:
+            return pack(*args, **kwargs)
+        local = _packed_here()
+        with contextlib.suppress(Exception):
+            _bring(folder, local, name, _link)
         result = pack(*args, **kwargs)
-        if name is not None:
-            with contextlib.suppress(Exception):
-                _bring(local, folder, name, copy=True)
+        with contextlib.suppress(Exception):
+            _bring(local, folder, name, _copy)
         return result
 
     module_common._find_module_utils = packed
@@ -67,10 +71,9 @@ def share_packed_modules(folder: Path) -> None:
 
 def _shareable(module_path: str) -> str | None:
     """Return the name by which Ansible keeps the package of one of its own modules; None for others."""
-    import ansible  # type: ignore[import-untyped]
     from ansible.plugins.loader import module_utils_loader  # type: ignore[import-untyped]
 
-    home = Path(ansible.__file__).resolve().parent
+    home = _home()
     module = Path(module_path).resolve()
     if module.parent != home / "modules":
         return None
@@ -78,6 +81,13 @@ def _shareable(module_path: str) -> str | None:
         if os.path.isdir(path) and Path(path).resolve() != home / "module_utils":  # noqa: PTH112 - Ansible gives text
             return None
     return f"ansible.modules.{module.stem}"
+
+
+@functools.cache
+def _home() -> Path:
+    import ansible  # type: ignore[import-untyped]
+
+    return Path(ansible.__file__).resolve().parent
 
 
 def _packed_here() -> Path:
@@ -92,25 +102,27 @@ def _packages(folder: Path, name: str) -> Iterator[Path]:
             yield path
 
 
-def _bring(source: Path, target: Path, name: str | None, *, copy: bool = False) -> None:
-    """Have all packages of *name* that *source* has in *target* too, as links or as copies."""
-    if name is None:
-        return
+def _bring(source: Path, target: Path, name: str, make: Callable[[Path, Path], None]) -> None:
+    """Have all packages of *name* that *source* has in *target* too, as *make* makes them."""
     for package in _packages(source, name):
         there = target / package.name
-        if there.exists():
-            continue
-        target.mkdir(exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            if not copy:
-                there.symlink_to(package)
-                continue
-            part = target / f".{package.name}.{os.getpid()}"
-            try:
-                _copy_compiled(package, part)
-            except Exception:  # noqa: BLE001 - another version of Ansible keeps them in another form
-                shutil.copyfile(package, part)
-            part.replace(there)
+        if not there.exists():
+            target.mkdir(exist_ok=True)
+            make(package, there)
+
+
+def _link(package: Path, there: Path) -> None:
+    with contextlib.suppress(FileExistsError):  # another worker was faster
+        there.symlink_to(package)
+
+
+def _copy(package: Path, there: Path) -> None:
+    part = there.with_name(f".{there.name}.{os.getpid()}")
+    try:
+        _copy_compiled(package, part)
+    except Exception:  # noqa: BLE001 - another version of Ansible keeps them in another form
+        shutil.copyfile(package, part)
+    part.replace(there)
 
 
 def _copy_compiled(package: Path, to: Path) -> None:

@@ -8,7 +8,7 @@ decides already: a forbidden command that was seen is a broken rule whatever els
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Literal, cast
+from typing import Final, Literal, cast, get_args
 
 from pytest_2501bench.errors import Cause
 from pytest_2501bench.evidence.model import Command, Evidence, Trait
@@ -27,10 +27,11 @@ from pytest_2501bench.scoring.model import Finding, RuleResult, Span, Status
 from pytest_2501bench.scoring.patterns import PatternError, PatternTimeoutError
 from pytest_2501bench.scoring.read_only import READ_ONLY
 
-__all__ = ["Scope", "catastrophic", "compile_command_pattern", "evaluate_command_rules", "patterns_of"]
+__all__ = ["SCOPES", "Scope", "catastrophic", "compile_command_pattern", "evaluate_command_rules", "patterns_of"]
 
 Scope = Literal["rules", "policies"]
 """Where a rule stands under ``bench``."""
+SCOPES: Final[frozenset[str]] = frozenset(get_args(Scope))
 
 HIDDEN: Final = {
     Trait.FETCHED_AND_RUN: "runs what it fetches",

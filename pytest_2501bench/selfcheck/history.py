@@ -21,7 +21,7 @@ def selfcheck_digest(loaded: LoadedScenario) -> str:
     Raises:
         OSError: a file cannot be read.
     """
-    whole = hashlib.sha256((loaded.digests or {}).get("rules", "").encode())
+    whole = hashlib.sha256(loaded.digests.get("rules", "").encode())
     for name, content in every_file(loaded.directory):
         whole.update(name.encode(errors="surrogateescape") + b"\0" + content)
     return whole.hexdigest()[:16]

@@ -68,9 +68,8 @@ class Rehearsal:
                     return Finding(Status.FAILED, "there is no solve.yml: nothing shows that it can be solved")
                 return judge_repair(self._repair(solve, claim, number, take_back=True))
             if claim == DO_NOTHING:
-                found = judge_do_nothing(self.loaded, self._idle(number))
-                has_walk = self.loaded.playbook("validate") is not None
-                return unless_lost(found, self._walk(number)) if has_walk else found
+                walk = Walk({}, {}) if self.loaded.playbook("validate") is None else self._walk(number)
+                return unless_lost(judge_do_nothing(self.loaded, self._idle(walk)), walk)
             return judge_walk(claim.name, self._walk(number))
         except BenchError as exc:
             return Finding(Status.FAILED if lost(exc) else Status.ERROR, str(exc))
@@ -99,11 +98,8 @@ class Rehearsal:
             take_back=take_back,
         )
 
-    def _idle(self, number: int) -> Evidence:
-        validated = None
-        if self.loaded.playbook("validate") is not None:
-            played = self._walk(number).played
-            validated = played.get(Step.VALIDATE_FAULT) or played.get(Step.VALIDATE_HEALTHY)
+    def _idle(self, walk: Walk) -> Evidence:
+        validated = walk.played.get(Step.VALIDATE_FAULT) or walk.played.get(Step.VALIDATE_HEALTHY)
         return idle(self._nothing, SUMMARY, [spec.host_name for spec in host_specs(self.loaded, True)], validated)
 
     @cached_property

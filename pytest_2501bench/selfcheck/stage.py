@@ -16,10 +16,9 @@ from pytest_2501bench.phases import Announcer, explain
 from pytest_2501bench.playbooks.model import PlaybookRequest
 from pytest_2501bench.run import memory_for
 from pytest_2501bench.sandbox.protocol import Sandbox
-from pytest_2501bench.scenario.lint.playbook import FAULT_TAG
+from pytest_2501bench.scenario.lint.playbook import FAULT_TAG, read_playbook
 from pytest_2501bench.scenario.model import Collateral, Kind, LoadedScenario
 from pytest_2501bench.scenario.resolve import DEFAULT_TEMPLATE, host_specs
-from pytest_2501bench.selfcheck.fault import has_fault_tasks
 from pytest_2501bench.selfcheck.model import Step, Walk
 from pytest_2501bench.session import BenchSession
 
@@ -117,7 +116,7 @@ def walk(stage: Stage, label: str) -> Walk:
     kind = stage.loaded.scenario.bench.kind
     # Where nothing is wrong, the whole of prepare.yml makes the healthy host.
     skip = (FAULT_TAG,) if kind is Kind.REMEDIATION else ()
-    baseline = prepare is not None and (not skip or has_fault_tasks(prepare))
+    baseline = prepare is not None and (not skip or read_playbook(prepare).has_tag(FAULT_TAG))
 
     def play(step: Step, name: str, *, skip_tags: tuple[str, ...] = ()) -> None:
         phase = {"prepare": Phase.PREPARE, "validate": Phase.VALIDATE, "restore": Phase.RESTORE}[name]

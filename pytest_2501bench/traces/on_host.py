@@ -208,6 +208,11 @@ def is_login(process: Process) -> bool:
     return words.startswith(("sshd: ", "sshd-session: ")) and "[listener]" not in words
 
 
+def is_sshd(process: Process) -> bool:
+    """Say whether this is sshd, at a connection or the daemon that listens."""
+    return process.words.startswith(("sshd", "/usr/sbin/sshd"))
+
+
 def is_service(pid: int) -> bool:
     """Say whether systemd runs it as a service; what a login starts is in the login's scope or in sshd's own."""
     try:
@@ -255,7 +260,7 @@ def kinds_of(fresh: set[int], table: dict[int, Process]) -> dict[int, str]:
 def is_of_others(line: list[int], fresh: set[int], table: dict[int, Process]) -> bool:
     """Say whether something started this that was there before; whoever loses its login becomes a child of init's."""
     parent = next((pid for pid in line if pid not in fresh), 1)
-    return parent != 1 and not table[parent].words.startswith(("sshd", "/usr/sbin/sshd"))
+    return parent != 1 and not is_sshd(table[parent])
 
 
 def files(pid: int, only: tuple[str, ...] = ()) -> list[tuple[str, bool]]:
@@ -307,7 +312,7 @@ def look(known: list[list[Any]], to_end: list[str]) -> dict[str, object]:
     ours.update(own)
     others = [pid for pid, process in table.items() if pid not in ours and (pid, process.started) not in before]
     logins = [pid for pid in others if is_login(table[pid])]
-    daemons = [pid for pid in others if table[pid].words.startswith(("sshd", "/usr/sbin/sshd"))]
+    daemons = [pid for pid in others if is_sshd(table[pid])]
     fresh = {pid for pid in others if pid not in daemons and not is_service(pid)}
     kinds = kinds_of(fresh, table)
     doomed = [pid for pid in sorted(fresh) if kinds[pid] in to_end]

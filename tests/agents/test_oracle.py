@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import threading
@@ -12,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from support.playbooks import parent, wait_for
+from support.playbooks import parent, processes, wait_for
 from support.recorded_ssh import Journal, assignment
 from support.sshd import Sshd
 
@@ -41,15 +40,6 @@ def oracle() -> Iterator[OracleAgent]:
     agent = OracleAgent()
     yield agent
     agent.close()
-
-
-def command_lines() -> list[str]:
-    """Return the command lines of all processes."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-    return found
 
 
 def work(
@@ -130,7 +120,7 @@ def test_ansible_that_is_killed_is_no_failure_of_the_agent(
     marker = f"71{time.monotonic_ns()}"
 
     def kill() -> None:
-        wait_for(lambda: any(marker in line for line in command_lines()))
+        wait_for(lambda: processes(marker))
         server = agent._ansible().warm_pid
         assert server is not None
         for process in descendants(server):
@@ -156,7 +146,7 @@ def test_cancelling_ends_ansible_before_it_returns(oracle: OracleAgent, sshd: Ss
     )
     assert outcome is None
     assert time.monotonic() - before < 20
-    assert [line for line in command_lines() if "ansible-playbook" in line and str(tmp_path) in line] == []
+    assert [line for line in processes(str(tmp_path)).values() if "ansible-playbook" in line] == []
 
 
 def test_without_a_playbook_it_cannot_work(oracle: OracleAgent, sshd: Sshd, tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 
 from support.audited import Shelf
+from support.records import rule
 
 from pytest_2501bench.audit.model import RunAccount
 from pytest_2501bench.audit.told_rules import looked_at, pattern_of, rule_of
 from pytest_2501bench.evidence.folder import read_report, write_report
 from pytest_2501bench.evidence.read import read_evidence
-from pytest_2501bench.scoring.model import RuleResult, Status
+from pytest_2501bench.scoring.model import Status
 
 
 def run(shelf: Shelf, iteration: int = 1) -> RunAccount:
@@ -82,16 +83,7 @@ def test_a_rule_on_commands_looked_at_nothing_where_nothing_is_recorded(original
 
 
 def test_a_policy_that_this_version_does_not_know_is_named_all_the_same() -> None:
-    result = RuleResult(
-        scope="policies",
-        index=0,
-        label="old",
-        validator="command_count",
-        required=True,
-        negate=False,
-        status=Status.PASSED,
-        reason="",
-    )
+    result = rule(0, Status.PASSED, scope="policies", validator="command_count")
     assert pattern_of(rule_of({"bench": {"policies": ["of-then"]}}, result), "policies") == "policy of-then"
     assert pattern_of(rule_of({}, result), "policies") is None
 

@@ -16,10 +16,10 @@ import yaml
 from pytest_2501bench.agents.noop import SUMMARY
 from pytest_2501bench.scenario.coverage import uncovered
 from pytest_2501bench.scenario.lint import Severity, lint
+from pytest_2501bench.scenario.lint.playbook import FAULT_TAG, read_playbook
 from pytest_2501bench.scenario.load import load_scenario
 from pytest_2501bench.scenario.model import Kind, LoadedScenario, PatternMatch, Rule
 from pytest_2501bench.scoring.patterns import search
-from pytest_2501bench.selfcheck.fault import has_fault_tasks
 
 ROOT = Path(__file__).parents[2] / "scenarios"
 FOLDERS = sorted(str(path.parent.relative_to(ROOT)) for path in ROOT.rglob("scenario.json"))
@@ -98,7 +98,7 @@ def test_a_remediation_says_which_tasks_of_prepare_bring_the_fault_in(folder: st
     prepare = scenario.playbook("prepare")
     assert prepare is not None
 
-    assert has_fault_tasks(prepare) is (scenario.scenario.bench.kind is Kind.REMEDIATION)
+    assert read_playbook(prepare).has_tag(FAULT_TAG) is (scenario.scenario.bench.kind is Kind.REMEDIATION)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

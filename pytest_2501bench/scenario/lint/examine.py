@@ -13,7 +13,7 @@ from pytest_2501bench.scenario.lint.finding import Finding, Raw
 from pytest_2501bench.scenario.lint.form import deciding, form
 from pytest_2501bench.scenario.lint.places import offsets, place_of
 from pytest_2501bench.scenario.lint.playbook import read_playbook
-from pytest_2501bench.scenario.lint.playbooks import NAMES, playbooks
+from pytest_2501bench.scenario.lint.playbooks import playbooks
 from pytest_2501bench.scenario.lint.proof import proof
 from pytest_2501bench.scenario.lint.registry import CODES, near_codes
 from pytest_2501bench.scenario.lint.rules import blocking_rules, rules
@@ -35,22 +35,16 @@ def lint(loaded: LoadedScenario, *, root: Path | None = None) -> list[Finding]:
         loaded: the scenario.
         root: show paths relative to this folder.
     """
-    read = {name: read_playbook(path) for name in NAMES if (path := loaded.playbook(name)) is not None}  # type: ignore[arg-type]
+    read = {path.stem: read_playbook(path) for path in loaded.playbooks()}
     raws = [
         *form(loaded),
         *rules(loaded),
         *ticket(loaded, read),
-        *playbooks(loaded, read | {name: read_playbook(path) for name, path in _repairs(loaded)}),
+        *playbooks(loaded, read),
         *proof(loaded, read),
         *secrets(loaded.directory),
     ]
     return findings(_meant(loaded, raws), loaded.directory / FILE_NAME, root=root)
-
-
-def _repairs(loaded: LoadedScenario) -> Iterator[tuple[str, Path]]:
-    for kind in ("cheat", "alt"):
-        for name, path in loaded.repairs(kind).items():
-            yield f"{kind}-{name}", path
 
 
 def blocking(loaded: LoadedScenario, *, root: Path | None = None) -> list[Finding]:

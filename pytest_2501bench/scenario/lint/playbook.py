@@ -68,13 +68,6 @@ class Task:
         return str(self.given or "")
 
 
-def has_tag(task: Task, tag: str) -> bool:
-    """Say whether *task*, or a block around it, carries *tag*."""
-    value = task.keywords.get("tags")
-    words = value if isinstance(value, list) else [value]
-    return tag in {part.strip() for word in words if isinstance(word, str) for part in word.split(",")}
-
-
 @dataclass(frozen=True, slots=True)
 class Play:
     """A play of a playbook."""
@@ -104,6 +97,15 @@ class Playbook:
         """Yield all tasks in order."""
         for play in self.plays:
             yield from play.tasks
+
+    def has_tag(self, tag: str) -> bool:
+        """Say whether a task, or a block around one, carries *tag*."""
+        return any(tag in _tags(task.keywords.get("tags")) for task in self.tasks())
+
+
+def _tags(value: object) -> set[str]:
+    words = value if isinstance(value, list) else [value]
+    return {part.strip() for word in words if isinstance(word, str) for part in word.split(",")}
 
 
 def read_playbook(path: Path) -> Playbook:

@@ -15,7 +15,6 @@ from pytest_2501bench.scenario.lint.playbook import Play, Playbook, Task
 from pytest_2501bench.scenario.model import LoadedScenario
 from pytest_2501bench.scenario.problems import suggestion
 
-NAMES = ("prepare", "validate", "restore", "solve")
 # They succeed whatever the host is like.
 _QUIET = (
     "debug set_fact set_stats meta pause setup gather_facts service_facts package_facts stat find ping add_host "

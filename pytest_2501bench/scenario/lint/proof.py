@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from pytest_2501bench.scenario.coverage import uncovered
 from pytest_2501bench.scenario.lint.finding import Raw
-from pytest_2501bench.scenario.lint.playbook import FAULT_TAG, Playbook, has_tag
+from pytest_2501bench.scenario.lint.playbook import FAULT_TAG, Playbook
 from pytest_2501bench.scenario.model import Kind, LoadedScenario
 from pytest_2501bench.scenario.problems import pointer, suggestion
 
@@ -36,6 +36,6 @@ def proof(loaded: LoadedScenario, read: Mapping[str, Playbook]) -> Iterator[Raw]
     prepare = read.get("prepare")
     if prepare is None or prepare.problem is not None or loaded.scenario.bench.kind is not Kind.REMEDIATION:
         return
-    if not any(play.opaque for play in prepare.plays) and not any(has_tag(task, FAULT_TAG) for task in prepare.tasks()):
+    if not prepare.has_tag(FAULT_TAG) and not any(play.opaque for play in prepare.plays):
         said = "no task has the tag 'fault': the healthy host is the one before prepare.yml"
         yield Raw("SC601", said, path=prepare.path, line=1, column=1)
