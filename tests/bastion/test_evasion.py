@@ -123,8 +123,9 @@ def test_refused_forwarding_of_every_kind(way: Way, sshd: Sshd) -> None:
     assert way.run("ssh", "-W", f"127.0.0.1:{sshd.port}", "web-01").status == 255
     port = free_port()
     # The client listens by itself; what matters is that nothing comes through.
-    script = f"ssh -N -L {port}:127.0.0.1:{sshd.port} web-01 & sleep 1; exec 3<>/dev/tcp/127.0.0.1/{port}; "
-    script += 'read -t 2 -u 3 banner; echo "[$banner]"; kill %1'
+    script = f"ssh -N -L {port}:127.0.0.1:{sshd.port} web-01 & trap 'kill %1' EXIT; "
+    script += f"until 2>/dev/null exec 3<>/dev/tcp/127.0.0.1/{port}; do sleep 0.1; done; "
+    script += 'read -t 2 -u 3 banner; echo "[$banner]"'
     assert way.run("bash", "-mc", script).stdout == b"[]\n"
     assert way.lines == []
 

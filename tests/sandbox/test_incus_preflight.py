@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import socket
+import tempfile
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +13,9 @@ import pytest
 
 from pytest_2501bench.errors import BenchError
 from pytest_2501bench.sandbox.incus import IncusProvider
-from pytest_2501bench.sandbox.incus.preflight import Facts, capabilities, obstacles, slow_pool
+from pytest_2501bench.sandbox.incus.preflight import Facts, capabilities, gather, obstacles, slow_pool
 from pytest_2501bench.sandbox.incus.remotes import Place, place_of
+from pytest_2501bench.sandbox.incus.server import Server
 from pytest_2501bench.sandbox.templates import TEMPLATES
 
 HERE = Place(socket=Path("/var/lib/incus/unix.socket"))
@@ -42,6 +47,19 @@ def test_each_obstacle_names_its_remedy(row: str) -> None:
     (obstacle,) = obstacles(facts)
     assert what in obstacle.what
     assert remedy in obstacle.remedy
+
+
+def test_a_killed_daemon_does_not_answer_and_asking_it_leaves_nothing_open() -> None:
+    with tempfile.TemporaryDirectory() as folder:  # not under tmp_path: a socket needs a short one
+        path = Path(folder) / "unix.socket"
+        with socket.socket(socket.AF_UNIX) as daemon:
+            daemon.bind(str(path))
+        with warnings.catch_warnings(record=True) as left_open:
+            warnings.simplefilter("always")
+            facts = gather(Server(Place(socket=path)))
+            gc.collect()
+    assert "refused" in facts.unreachable
+    assert left_open == []
 
 
 def test_nothing_stands_in_the_way_of_a_server_that_works() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from pytest_2501bench.sandbox.incus.remotes import Place
-from pytest_2501bench.sandbox.incus.server import IncusError, Server
+from pytest_2501bench.sandbox.incus.server import CALL_SECONDS, IncusError, Server
 from pytest_2501bench.sandbox.namespace.machine import search_path
 from pytest_2501bench.sandbox.protocol import KNOWN_CAPABILITIES, Capabilities, Obstacle
 from pytest_2501bench.sandbox.templates import Template, unknown_template
@@ -54,6 +55,9 @@ def gather(server: Server, *, vm: bool = False) -> Facts:
             known["socket_allowed"] = False
         if not (known["socket_exists"] and known["socket_allowed"]):
             return Facts(**known)
+        # Asked first by ourselves: httpcore leaves a socket open when nobody listens, as after a killed daemon.
+        if refused := _refused(place.socket):
+            return Facts(**known, unreachable=refused)
     try:
         about = server.call("GET", "/1.0")
         known["trusted"] = about["auth"] == "trusted"
@@ -70,6 +74,17 @@ def gather(server: Server, *, vm: bool = False) -> Facts:
     except IncusError as error:
         known["unreachable"] = error.text
     return Facts(**known)
+
+
+def _refused(path: Path) -> str:
+    """Return why nobody takes a call at a socket; empty if somebody does."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(CALL_SECONDS)
+        try:
+            probe.connect(str(path))
+        except OSError as error:
+            return str(error)
+    return ""
 
 
 def _pool(server: Server) -> tuple[str | None, str]:
