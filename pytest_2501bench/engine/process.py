@@ -27,10 +27,13 @@ GRACE_SECONDS = 35.0
 """Longer than the engine itself waits for its agents to end."""
 STOP_SECONDS = GRACE_SECONDS + 15.0
 
-# The engine finds this package where we found it, installed or not.
+# The engine has this package from where we have it, also when another copy is installed; nothing else from there comes
+# before what is installed.
 _PROGRAM = """\
 import sys
-sys.path.append(sys.argv.pop(1))
+sys.path.insert(0, sys.argv.pop(1))
+import pytest_2501bench
+sys.path.append(sys.path.pop(0))
 from pytest_2501bench.engine.server import serve_managed
 serve_managed()
 """

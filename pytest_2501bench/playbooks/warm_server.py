@@ -31,7 +31,11 @@ import termios
 from pathlib import Path
 from typing import NoReturn
 
-sys.path.append(str(Path(__file__).resolve().parents[2]))
+# This package from where this file is, also when another copy is installed; nothing else from there first.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import pytest_2501bench  # noqa: F401
+
+sys.path.append(sys.path.pop(0))
 
 from pytest_2501bench.playbooks.processes import end_tree
 from pytest_2501bench.playbooks.warm_environment import differences

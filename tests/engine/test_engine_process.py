@@ -13,12 +13,13 @@ from pathlib import Path
 import httpx
 import pytest
 from support.engines import registrations, submission
-from support.processes import python
+from support.processes import TESTS, python, results
 
 from pytest_2501bench.engine.process import LocalEngine
 from pytest_2501bench.errors import BenchError, Cause
 from pytest_2501bench.gateway.runner import RunnerGateway
 
+IGNORED = shutil.ignore_patterns("__pycache__")
 PARENT = """
     import sys, time
     from pathlib import Path
@@ -279,3 +280,33 @@ def test_a_killed_engine_keeps_credentials_until_it_is_stopped(tmp_path: Path, m
     assert (key.stat().st_mode & 0o777, key.parents[2].stat().st_mode & 0o777) == (0o600, 0o700)
     engine.stop()
     assert list(scratch.iterdir()) == []
+
+
+def test_processes_of_a_copy_have_that_copy_also_when_another_is_installed(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(TESTS.parent / "pytest_2501bench", copy / "pytest_2501bench", ignore=IGNORED)
+    note = "\n\nfrom pathlib import Path as _Path\n_Path(__file__).with_suffix('.used').touch()\n"
+    used = [copy / "pytest_2501bench" / name for name in ("engine/server.py", "playbooks/warm_modules.py")]
+    for path in used:
+        path.write_text(path.read_text() + note)
+    (copy / "typer.py").write_text("raise SystemExit('a file of the project in place of a library')\n")
+    code = """
+        import sys, time
+        from pathlib import Path
+        sys.path.insert(0, sys.argv[1])
+        from pytest_2501bench.engine.process import LocalEngine
+        from pytest_2501bench.playbooks.run import AnsibleRunner
+        engine = LocalEngine("noop", None, Path(sys.argv[1]) / "work")
+        engine.start()
+        runner = AnsibleRunner(environ={"BENCH_ANSIBLE": "warm", "PATH": "/usr/bin:/bin"})
+        runner.preflight()
+        end = time.monotonic() + 30
+        while len(used := sorted(path.name for path in Path(sys.argv[1]).rglob("*.used"))) < 2:
+            if time.monotonic() > end:
+                break
+            time.sleep(0.1)
+        print(used)
+        runner.close()
+        engine.stop()
+    """
+    assert results([python(code, str(copy))]) == ["['server.used', 'warm_modules.used']"]
