@@ -16,7 +16,7 @@ import yaml
 from pytest_2501bench.authoring.typed import Edit, Line
 from pytest_2501bench.scoring.command_rules import compile_command_pattern
 from pytest_2501bench.scoring.read_only import READ_ONLY
-from pytest_2501bench.shell_parse import Ran, parse
+from pytest_2501bench.shell.parse import Ran, parse
 
 _SUDO: Final = re.compile(r"(^|[;&|(]\s*|\b(?:then|do|else)\s+)sudo\s+(?:(?:-[nEHS]+|--)\s+)*(?!-)")
 _NEEDS_SHELL: Final = re.compile(r"""[|&;<>()$`*?\[\]{}~!#\n\\]|^\w+=""")

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from pytest_2501bench.bastion.typed_lines import reads_commands
 from pytest_2501bench.evidence.model import CommandKind, Trait
-from pytest_2501bench.shell_words import INTERPRETERS, SHELLS, SimpleCommand, simple_commands
+from pytest_2501bench.shell.words import INTERPRETERS, SHELLS, SimpleCommand, simple_commands
 
 _FETCHERS = frozenset({"curl", "wget", "fetch", "aria2c", "lynx", "http"})
 _ONWARD = frozenset({"ssh", "scp", "sftp", "rsync", "mosh", "telnet", "nc", "ncat", "socat"})

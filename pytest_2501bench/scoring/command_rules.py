@@ -1,7 +1,7 @@
 """``bench.rules``: rules on single commands, as the shell ran them. Pure.
 
 A rule looks at what was seen on the way to the hosts (``executed_commands``), taken apart by
-:mod:`pytest_2501bench.shell_parse`. Without a record of what ran on a host there is no verdict, unless what is known
+:mod:`pytest_2501bench.shell.parse`. Without a record of what ran on a host there is no verdict, unless what is known
 decides already: a forbidden command that was seen is a broken rule whatever else ran.
 """
 

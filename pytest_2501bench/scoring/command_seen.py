@@ -12,8 +12,8 @@ import regex  # type: ignore[import-untyped]
 from pytest_2501bench.evidence.model import Command, CommandKind, Evidence
 from pytest_2501bench.scoring.command_ties import Ties, moved, ties_of
 from pytest_2501bench.scoring.patterns import PatternError, PatternTimeoutError
-from pytest_2501bench.shell_parse import parse
-from pytest_2501bench.shell_ran import Ran
+from pytest_2501bench.shell.parse import parse
+from pytest_2501bench.shell.ran import Ran
 
 _TEXT_KINDS: Final = frozenset({CommandKind.EXEC, CommandKind.SHELL_LINE, CommandKind.SCRIPT_LINE})
 _ONE_SHELL: Final = frozenset({CommandKind.SHELL_LINE, CommandKind.SCRIPT_LINE})

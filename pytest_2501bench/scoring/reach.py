@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pytest_2501bench.errors import Cause
 from pytest_2501bench.evidence.model import Command, Evidence, Trait
 from pytest_2501bench.scoring.model import GateResult, Status
-from pytest_2501bench.shell_words import INTERPRETERS, SHELLS, SimpleCommand, simple_commands
+from pytest_2501bench.shell.words import INTERPRETERS, SHELLS, SimpleCommand, simple_commands
 
 _OWN_DOING = re.compile(
     r"\b(?:reboot|shutdown|poweroff|halt|kexec|telinit|init\s+[06s])\b|sysrq"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_2501bench.bastion.traits import Reader
 from pytest_2501bench.evidence.model import CommandKind, Trait
-from pytest_2501bench.shell_words import simple_commands
+from pytest_2501bench.shell.words import simple_commands
 
 
 def traits(*commands: str) -> str:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 # In a process of its own: what goes wrong here is a crash.
-LOOK = "import sys; from pytest_2501bench.shell_parse import parse; print([ran.program for ran in parse(sys.argv[1])])"
+LOOK = "import sys; from pytest_2501bench.shell.parse import parse; print([ran.program for ran in parse(sys.argv[1])])"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_2501bench.shell_parse import parse
+from pytest_2501bench.shell.parse import parse
 
 # --- words
 # Without an escaped blank or $ behind a quoted part: there the grammar parts words that bash does not.

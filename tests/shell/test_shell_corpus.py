@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_2501bench.shell_parse import Ran, parse
+from pytest_2501bench.shell.parse import Ran, parse
 
 LINES = Path(__file__).parents[1] / "shell_corpus" / "lines.jsonl"
 CORPUS: list[tuple[str, str, list[Any]]] = [json.loads(line) for line in LINES.read_text(encoding="utf-8").splitlines()]

@@ -15,7 +15,7 @@ from pytest_2501bench.scenario.model import CommandCount, CommandOrder
 from pytest_2501bench.scenario.policies import POLICIES
 from pytest_2501bench.scoring.command_rules import evaluate_command_rules
 from pytest_2501bench.scoring.model import Status
-from pytest_2501bench.shell_parse import parse
+from pytest_2501bench.shell.parse import parse
 
 _SHELLISH = st.text(st.sampled_from("ab rm-f/'\"\\$`(){}[]<>|&;#\n\t =!*?~,.0é☃"), max_size=60)
 _SYNTAX = """

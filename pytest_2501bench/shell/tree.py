@@ -10,6 +10,8 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from pytest_2501bench.shell.words import simple_commands
+
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
@@ -46,6 +48,19 @@ def text_of(node: Node) -> str:
     return (node.text or b"").decode("utf-8", "replace")
 
 
+def all_of(root: Node, kind: str) -> list[Node]:
+    """Return the nodes of a *kind* below *root*, those inside a command substitution only once."""
+    found, waiting = [], [root]
+    while waiting:
+        node = waiting.pop()
+        if node.type == kind:
+            found.append(node)
+            if kind == "command_substitution":
+                continue
+        waiting += reversed(node.named_children)
+    return found
+
+
 def words_of(node: Node) -> list[str]:
     """Return the words of a command, those of assignments in front of it too; redirections are left out."""
     words: list[str] = []
@@ -59,6 +74,22 @@ def words_of(node: Node) -> list[str]:
             words.append(_plain(child))
         end = child.end_byte
     return [made for word in words for made in braces_expanded(word)]
+
+
+def statement_words(node: Node) -> list[str]:
+    """Return the words of any simple statement: a command, an assignment, a test, a declaration."""
+    kind = node.type
+    if kind == "redirected_statement":
+        return []
+    if kind == "variable_assignment":
+        return word_of(node)
+    if kind == "test_command":
+        inner = text_of(node)
+        if not inner.startswith("[") or inner.startswith("[["):
+            return []
+        return next((list(each.words) for each in simple_commands(inner) if each.words[:1] == ["["]), [])
+    words = words_of(node)
+    return [text_of(node.children[0]), *words] if kind in ("declaration_command", "unset_command") else words
 
 
 def word_of(node: Node) -> list[str]:

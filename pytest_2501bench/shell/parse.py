@@ -11,11 +11,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from pytest_2501bench.shell_heredocs import Heredoc, heredoc_of, without_heredocs
-from pytest_2501bench.shell_ran import Ran
-from pytest_2501bench.shell_tree import braces_expanded, parser, source, text_of, word_of, words_of, written_by
-from pytest_2501bench.shell_words import MAX_LOOKED_AT, simple_commands
-from pytest_2501bench.shell_wrappers import AS_ROOT, FOUND, Held, found_by_find, held, reads_script, unwrapped
+from pytest_2501bench.shell.held import FOUND, Held, held, reads_script
+from pytest_2501bench.shell.heredocs import Heredoc, heredoc_of, without_heredocs
+from pytest_2501bench.shell.leaving import NEVER, ends_script, is_strict, leaving_of
+from pytest_2501bench.shell.printed import printed
+from pytest_2501bench.shell.ran import Ran
+from pytest_2501bench.shell.tree import (
+    all_of,
+    braces_expanded,
+    parser,
+    source,
+    statement_words,
+    text_of,
+    word_of,
+    words_of,
+    written_by,
+)
+from pytest_2501bench.shell.words import MAX_LOOKED_AT, simple_commands
+from pytest_2501bench.shell.wrappers import AS_ROOT, unwrapped
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -44,8 +57,6 @@ def parse(line: str, status: int | None = None) -> tuple[Ran, ...]:
 Places = frozenset[int]
 _NONE: Final[Places] = frozenset()
 _SEQUENCES: Final = frozenset({"program", "subshell", "compound_statement", "do_group", "else_clause"})
-_FILTERS: Final = frozenset({"grep", "egrep", "sort", "head", "tail", "uniq", "sed", "awk", "tr", "tee", "cat"})
-_LEAVES: Final = frozenset({"exit", "return"})
 
 
 @dataclass(slots=True)
@@ -67,7 +78,7 @@ class _Walk:
         if root.has_error:
             return self._by_words(text, status)
         self.functions = {
-            text_of(name) for node in _all(root, "function_definition") if (name := node.child_by_field_name("name"))
+            text_of(name) for node in all_of(root, "function_definition") if (name := node.child_by_field_name("name"))
         }
         return self.node(root, status, before, 0)
 
@@ -111,7 +122,7 @@ class _Walk:
     def _sequence(self, node: Node, known: int | None, before: Places, level: int) -> Places:
         named = [child for child in node.named_children if child.type != "comment"]
         strict = trapped = left = False
-        leaving = _NEVER
+        leaving = NEVER
         done = _NONE
         for place, child in enumerate(named):
             background = child.next_sibling is not None and child.next_sibling.type == "&"
@@ -124,10 +135,10 @@ class _Walk:
                 own = 0 if strict and not trapped and simple and known == 0 else None
             done = self.node(child, own, before, level + 1)
             text = text_of(child)
-            strict = node.type == "program" and (_is_strict(text) or (strict and not text.startswith("set +")))
+            strict = node.type == "program" and (is_strict(text) or (strict and not text.startswith("set +")))
             trapped = trapped or text.startswith("trap")
-            left = left or _leaves(child)
-            leaving = leaving.joined(_leaving(child))
+            left = left or ends_script(child)
+            leaving = leaving.joined(leaving_of(child))
             if strict and simple and not background and not trapped:
                 before |= done
             else:
@@ -139,7 +150,7 @@ class _Walk:
         """Return what must have succeeded for the script to go on: ``nginx -t || exit 1``."""
         named = node.named_children
         if node.type == "list" and len(named) == 2 and "||" in {child.type for child in node.children}:
-            return done if _leaves(named[1]) else _NONE
+            return done if ends_script(named[1]) else _NONE
         return done if node.type == "if_statement" else _NONE
 
     def _list(self, node: Node, known: int | None, before: Places, level: int) -> Places:
@@ -148,8 +159,8 @@ class _Walk:
             first = self.node(left, 0 if known == 0 else None, before, level + 1)
             return first | self.node(right, 0 if known == 0 else None, before | first, level + 1)
         first = self.node(left, None, before, level + 1)
-        self.node(right, known if known and _leaving(left).agrees(known) else None, before, level + 1)
-        return first if _leaves(right) else _NONE
+        self.node(right, known if known and leaving_of(left).agrees(known) else None, before, level + 1)
+        return first if ends_script(right) else _NONE
 
     def _pipeline(self, node: Node, known: int | None, before: Places, level: int) -> Places:
         named = [child for child in node.named_children if child.type != "comment"]
@@ -180,7 +191,7 @@ class _Walk:
                 leaves = leaves and child.type == "else_clause"
             elif inside:
                 self.node(child, None, before | holds, level + 1)
-                leaves = _leaves(child)
+                leaves = ends_script(child)
         return fails if leaves else _NONE  # `if ! nginx -t; then exit 1; fi`
 
     def _flat(self, top: Node) -> Places:
@@ -238,13 +249,13 @@ class _Walk:
     def _expanded_in(self, body: str) -> None:
         """Find what ``$(…)`` in the body of a heredoc runs: as in a quoted word."""
         quoted = ': "' + body.replace('"', r"\"") + '"'
-        for node in _all(parser().parse(source(quoted)).root_node, "command_substitution"):
+        for node in all_of(parser().parse(source(quoted)).root_node, "command_substitution"):
             _Walk(self.found, self.depth + 1, self.as_root)._each(node, None, _NONE, 1)
 
     def _command(self, node: Node, redirecting: list[Node], known: int | None, before: Places, level: int) -> Places:
         reads, self.given = self.given, None
         writes, appends, given = self._redirections(redirecting if node in redirecting else [*redirecting, node], level)
-        words = _words(node)
+        words = statement_words(node)
         for child in node.named_children:
             if not child.type.endswith("_redirect"):
                 self._substitutions(child, level + 1)
@@ -261,9 +272,9 @@ class _Walk:
     ) -> Places:
         words = unwrapped(raw)
         if given is not None and given.endswith(FOUND) and words[:1] != ["xargs"]:
-            self.said, given = _said(words, given), None  # paths from a find: no text that is known
+            self.said, given = printed(words, given), None  # paths from a find: no text that is known
         else:
-            self.said = _said(words, given)
+            self.said = printed(words, given)
         if not words and not writes:
             return _NONE
         place = len(self.found)
@@ -300,97 +311,3 @@ class _Walk:
         else:
             for child in node.named_children:
                 self._substitutions(child, level + 1)
-
-
-def _all(root: Node, kind: str) -> list[Node]:
-    found, waiting = [], [root]
-    while waiting:
-        node = waiting.pop()
-        if node.type == kind:
-            found.append(node)
-            if kind == "command_substitution":
-                continue
-        waiting += reversed(node.named_children)
-    return found
-
-
-def _words(node: Node) -> list[str]:
-    kind = node.type
-    if kind == "redirected_statement":
-        return []
-    if kind == "variable_assignment":
-        return word_of(node)
-    if kind == "test_command":
-        inner = text_of(node)
-        if not inner.startswith("[") or inner.startswith("[["):
-            return []
-        return next((list(each.words) for each in simple_commands(inner) if each.words[:1] == ["["]), [])
-    words = words_of(node)
-    return [text_of(node.children[0]), *words] if kind in ("declaration_command", "unset_command") else words
-
-
-def _leaves(node: Node) -> bool:
-    """Tell whether the script ends with this statement."""
-    if node.type == "command":
-        return next(iter(words_of(node)), "") in _LEAVES
-    if node.type in ("compound_statement", "list"):
-        named = [child for child in node.named_children if child.type != "comment"]
-        if node.type == "list" and any(child.type == "||" for child in node.children):
-            return False
-        return bool(named) and _leaves(named[-1])
-    return node.type == "redirected_statement" and bool(node.named_children) and _leaves(node.named_children[0])
-
-
-@dataclass(frozen=True, slots=True)
-class _Leaving:
-    """Whether a script may end early, and with which statuses: None if they are not known."""
-
-    may: bool = False
-    statuses: frozenset[int] | None = frozenset()
-
-    def joined(self, other: _Leaving) -> _Leaving:
-        known = None if self.statuses is None or other.statuses is None else self.statuses | other.statuses
-        return _Leaving(self.may or other.may, known)
-
-    def agrees(self, known: int) -> bool:
-        """Tell whether a script that ended with *known* cannot have ended early."""
-        return not self.may or (self.statuses is not None and known not in self.statuses)
-
-
-_NEVER: Final = _Leaving()
-
-
-def _leaving(node: Node) -> _Leaving:
-    found = _NEVER
-    if b"exit" in (node.text or b"") or b"return" in (node.text or b""):
-        for command in _all(node, "command"):
-            words = words_of(command)
-            if words and words[0] in _LEAVES:
-                literal = len(words) == 2 and words[1].isdigit()
-                found = found.joined(_Leaving(may=True, statuses=frozenset({int(words[1]) % 256}) if literal else None))
-    return found
-
-
-def _is_strict(text: str) -> bool:
-    return re.match(r"set -(?:[a-zA-Z]*e|o errexit)", text) is not None
-
-
-def _said(words: list[str], given: str | None) -> str | None:
-    """Return what an echo, a printf or a cat of a heredoc prints, near enough; None for all else."""
-    if not words:
-        return None
-    program, rest = PurePosixPath(words[0]).name, words[1:]
-    if program == "find":
-        return "\n".join(found_by_find(rest))
-    if given is not None and given.endswith(FOUND) and program in _FILTERS:
-        return given
-    if program in {"cat", "tee"} and given is not None and (program == "tee" or not rest or rest == ["-"]):
-        return given
-    if program == "echo":
-        while rest and re.fullmatch(r"-[neE]+", rest[0]):
-            rest = rest[1:]
-        return " ".join(rest).replace("\\n", "\n")
-    if program == "printf" and rest:
-        plain = "%" not in rest[0]
-        return (rest[0] if plain else "\n".join(rest[1:])).replace("\\n", "\n")
-    return None

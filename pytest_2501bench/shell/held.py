@@ -1,4 +1,4 @@
-"""Programs that run other programs: what stands in front of a command, and the scripts that a command holds. Pure."""
+"""The scripts that a command holds or is given: ``sh -c``, ``find -exec``, ``xargs``, ``ssh`` and the like. Pure."""
 
 from __future__ import annotations
 
@@ -8,122 +8,11 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from pytest_2501bench.shell_words import SHELLS
+from pytest_2501bench.shell.options import Options, long
+from pytest_2501bench.shell.words import SHELLS
 
 FOUND: Final = "/{}"
 """At the end of a path: something that find found there."""
-AS_ROOT: Final = frozenset({"sudo", "doas", "pkexec", "su", "runuser"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """How a program's own options end.
-
-    Attributes:
-        short: letters of options whose value is the next word, unless it follows at once.
-        long: names of such options.
-        skip: words of its own behind the options.
-        never: options with which it runs no other program.
-    """
-
-    short: str = ""
-    long: frozenset[str] = frozenset()
-    skip: int = 0
-    never: frozenset[str] = frozenset()
-
-    def behind(self, words: list[str]) -> list[str] | None:
-        """Return what follows the options and own words; None if nothing is run."""
-        at = 0
-        while at < len(words) and words[at].startswith("-") and words[at] != "-":
-            word = words[at]
-            at += 1
-            if word == "--":
-                break
-            if word in self.never:
-                return None
-            if word.startswith("--"):
-                at += word[2:] in self.long
-            elif (place := next((n for n, c in enumerate(word[1:], 1) if c in self.short), 0)) and place == len(
-                word
-            ) - 1:
-                at += 1
-        return words[at + self.skip :]
-
-
-def _long(names: str) -> frozenset[str]:
-    return frozenset(names.split())
-
-
-_SUDO: Final = _Options(
-    "ugCphDRTUrtac",
-    _long("user group close-from prompt host chdir chroot command-timeout other-user role type"),
-    never=frozenset({"-e", "--edit", "-l", "--list", "-v", "--validate", "-V", "--version"}),
-)
-_NONE: Final = _Options()
-# Left out in front of a command: what runs is what stands behind them.
-_IN_FRONT: Final[Mapping[str, _Options]] = {
-    "sudo": _SUDO,
-    "doas": _Options("uC"),
-    "pkexec": _Options("u", _long("user")),
-    "env": _Options("uC", _long("unset chdir")),
-    "nohup": _NONE,
-    "setsid": _NONE,
-    "builtin": _NONE,
-    "coproc": _NONE,
-    "command": _Options(never=frozenset({"-v", "-V", "-pv", "-pV"})),
-    "exec": _Options("a"),
-    "timeout": _Options("ks", _long("kill-after signal"), skip=1),
-    "nice": _Options("n", _long("adjustment")),
-    "ionice": _Options("cnpPu", _long("class classdata pid pgid uid"), never=frozenset({"-p", "--pid"})),
-    "chrt": _Options("TPD", skip=1, never=frozenset({"-p", "--pid", "-m"})),
-    "taskset": _Options(skip=1, never=frozenset({"-p", "--pid", "-cp", "-pc"})),
-    "stdbuf": _Options("ioe", _long("input output error")),
-    "time": _Options("fo", _long("format output")),
-    "busybox": _Options(never=frozenset({"--list", "--help", "--install"})),
-    "toybox": _NONE,
-    "unbuffer": _NONE,
-    "fakeroot": _NONE,
-    "setpriv": _Options("", _long("reuid regid groups inh-caps ambient-caps bounding-set securebits")),
-    "systemd-inhibit": _Options("", _long("what who why mode")),
-    "systemd-cat": _Options("tp", _long("identifier priority")),
-    "strace": _Options("aeEoOpPsSuU"),
-    "ltrace": _Options("aeolnpsuAFD"),
-    "eatmydata": _NONE,
-    "cgexec": _Options("g"),
-    "faketime": _Options("f", skip=1),
-    "proot": _NONE,
-    "linux64": _NONE,
-    "setarch": _Options(skip=1),
-}
-_BUNDLES: Final = frozenset({"k3s", "microk8s", "minikube"})
-_BUNDLED: Final = (["kubectl"], ["crictl"], ["ctr"])
-_SYNTAX: Final = frozenset({"{", "}", "!", "do", "then", "else"})
-"""Left over by the grammar behind ``time`` and ``coproc``."""
-
-
-def unwrapped(words: list[str]) -> list[str]:
-    """Return *words* without assignments and without sudo, env, nohup, timeout and the like in front."""
-    rest = list(words)
-    while rest:
-        name = PurePosixPath(rest[0]).name
-        if _is_assignment(rest[0]) or rest[0] in _SYNTAX or (name in _BUNDLES and rest[1:2] in _BUNDLED):
-            rest = rest[1:]
-        elif (options := _IN_FRONT.get(name)) is not None:
-            behind = options.behind(rest[1:])
-            if behind is None or (not behind and name not in {"exec", "time", "nohup", "coproc", "command", "builtin"}):
-                break
-            if name == "env" and any(word.startswith(("-S", "--split-string")) for word in rest[1:]):
-                break  # held() takes it apart
-            rest = behind
-        else:
-            break
-    return rest
-
-
-def _is_assignment(word: str) -> bool:
-    name, sign, _ = word.partition("=")
-    name = name.removesuffix("+").partition("[")[0]
-    return bool(sign) and name.isidentifier() and name.isascii()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,30 +31,30 @@ class Held:
 
 
 # Programs whose arguments, behind options and own words, are another command.
-_RUNNERS: Final[Mapping[str, tuple[_Options, bool, bool]]] = {  # own status, is all
+_RUNNERS: Final[Mapping[str, tuple[Options, bool, bool]]] = {  # own status, is all
     "xargs": (
-        _Options(
+        Options(
             "aEILnPsd",
-            _long("arg-file max-args max-procs max-chars max-lines delimiter process-slot-var"),
+            long("arg-file max-args max-procs max-chars max-lines delimiter process-slot-var"),
         ),
         False,
         True,
     ),
-    "parallel": (_Options("jPnNaICS", _long("jobs max-args arg-file colsep")), False, True),
-    "watch": (_Options("nq", _long("interval")), False, True),
-    "systemd-run": (_Options("pHMEtu", _long("unit property description slice uid gid setenv on-active")), False, True),
-    "chroot": (_Options(skip=1), True, True),
-    "flock": (_Options("wEo", _long("wait timeout conflict-exit-code"), skip=1), True, True),
-    "nsenter": (_Options("tSGW", _long("target setuid setgid")), True, True),
-    "unshare": (_Options("RwSG", _long("root wd setuid setgid")), True, True),
-    "entr": (_NONE, False, True),
-    "ssh": (_Options("BbcDEeFIiJLlmOopQRSWw", skip=1), False, False),
-    "docker exec": (_Options("euw", _long("env env-file user workdir detach-keys"), skip=1), True, False),
-    "podman exec": (_Options("euw", _long("env env-file user workdir detach-keys"), skip=1), True, False),
-    "lxc-attach": (_Options("nPsve", _long("name")), True, False),
-    "incus exec": (_Options("", _long("env cwd user group mode"), skip=1), True, False),
-    "lxc exec": (_Options("", _long("env cwd user group mode"), skip=1), True, False),
-    "machinectl shell": (_Options("E", _long("uid setenv"), skip=1), True, False),
+    "parallel": (Options("jPnNaICS", long("jobs max-args arg-file colsep")), False, True),
+    "watch": (Options("nq", long("interval")), False, True),
+    "systemd-run": (Options("pHMEtu", long("unit property description slice uid gid setenv on-active")), False, True),
+    "chroot": (Options(skip=1), True, True),
+    "flock": (Options("wEo", long("wait timeout conflict-exit-code"), skip=1), True, True),
+    "nsenter": (Options("tSGW", long("target setuid setgid")), True, True),
+    "unshare": (Options("RwSG", long("root wd setuid setgid")), True, True),
+    "entr": (Options(), False, True),
+    "ssh": (Options("BbcDEeFIiJLlmOopQRSWw", skip=1), False, False),
+    "docker exec": (Options("euw", long("env env-file user workdir detach-keys"), skip=1), True, False),
+    "podman exec": (Options("euw", long("env env-file user workdir detach-keys"), skip=1), True, False),
+    "lxc-attach": (Options("nPsve", long("name")), True, False),
+    "incus exec": (Options("", long("env cwd user group mode"), skip=1), True, False),
+    "lxc exec": (Options("", long("env cwd user group mode"), skip=1), True, False),
+    "machinectl shell": (Options("E", long("uid setenv"), skip=1), True, False),
 }
 _FIND_RUNS: Final = frozenset({"-exec", "-execdir", "-ok", "-okdir"})
 _FIND_ALTERS: Final = frozenset({"-delete", "-fprint", "-fprint0", "-fprintf", "-fls"})
@@ -194,7 +83,7 @@ def held(words: list[str], given: str | None) -> tuple[Held, ...]:
         return _of_env(rest)
     if program in {"su", "runuser", "script"}:
         script = _value(rest, "c", "command")
-        behind = _Options("ugG", _long("user group")).behind(rest) or []
+        behind = Options("ugG", long("user group")).behind(rest) or []
         # With -u the rest is a command: a -c there is that command's own.
         if program == "runuser" and any(word.startswith(("-u", "--user")) for word in rest[: len(rest) - len(behind)]):
             script = None
