@@ -40,6 +40,8 @@ class Reach:
         for look in waiting:
             self._unreached(self._looks[look])
             look.cancel()
+        if waiting:
+            await asyncio.wait(waiting, timeout=1)
 
     async def _look(self, host: Host) -> None:
         try:
@@ -48,3 +50,4 @@ class Reach:
             self._unreached(host.host_name)
         else:
             again.abort()
+            await again.wait_closed()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import Any, Final, TypeVar
 
 import asyncssh
 
@@ -27,6 +28,11 @@ from pytest_2501bench.evidence.model import Command
 from pytest_2501bench.sandbox.protocol import Host
 
 __all__ = ["LOOPBACK", "Door", "Recorder", "warm_up"]
+
+Result = TypeVar("Result")
+
+CLOSE_SECONDS: Final = 5.0
+"""How long connections may take to end; one that needs a proxy's program ends with it."""
 
 
 class Recorder:
@@ -66,6 +72,7 @@ class Recorder:
         self._ports = tuple(ports)
         self._listeners: list[asyncssh.SSHAcceptor] = []
         self._connections: set[_FrontDoor] = set()
+        self._ways_on: set[asyncio.Task[Any]] = set()
         self._client_key = asyncssh.generate_private_key("ssh-ed25519")
         self.doors: tuple[Door, ...] = ()
         self.visited: set[str] = set()
@@ -108,9 +115,11 @@ class Recorder:
             connection.abort()
         for log in self._logs.values():
             log.end_all()
-        # The aborts take effect in the loop's next turns.
-        for _ in range(3):
-            await asyncio.sleep(0)
+        # What is aborted ends in the loop's next turns, a connection to a host that is only just made in some more.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                while self._connections or self._ways_on:
+                    await asyncio.wait(self._ways_on or {asyncio.create_task(asyncio.sleep(0))})
 
     async def _listen(self, host: Host) -> Door:
         key = asyncssh.generate_private_key("ssh-ed25519")
@@ -125,6 +134,7 @@ class Recorder:
                         self._client_key.convert_to_public(),
                         self._logs[host.host_name],
                         register=self._connections,
+                        ways_on=self._ways_on,
                         visited=self.visited,
                         reach=self._reach,
                     ),
@@ -162,6 +172,7 @@ class _FrontDoor(asyncssh.SSHServer):
         log: CommandLog,
         *,
         register: set[_FrontDoor],
+        ways_on: set[asyncio.Task[Any]],
         visited: set[str],
         reach: Reach,
     ) -> None:
@@ -169,9 +180,9 @@ class _FrontDoor(asyncssh.SSHServer):
         self._client_key = client_key
         self._log = log
         self._register = register
+        self._ways_on = ways_on
         self._visited = visited
         self._reach = reach
-        self._watch: asyncio.Task[None] | None = None
         self._connection: asyncssh.SSHServerConnection | None = None
         self._upstream: asyncio.Task[asyncssh.SSHClientConnection] | None = None
 
@@ -195,7 +206,7 @@ class _FrontDoor(asyncssh.SSHServer):
     def auth_completed(self) -> None:
         """Connect to the host while the client still asks for its session."""
         self._visited.add(self._host.host_name)
-        self._upstream = asyncio.create_task(connect(self._host.ssh, self._host.host_name))
+        self._upstream = self._kept(asyncio.create_task(connect(self._host.ssh, self._host.host_name)))
         # Its failure is told to each session; a connection without sessions must not warn about it.
         self._upstream.add_done_callback(self._reached)
 
@@ -205,7 +216,15 @@ class _FrontDoor(asyncssh.SSHServer):
         if task.exception() is not None:
             self._reach.refused(self._host)
         else:
-            self._watch = asyncio.create_task(self._see_lost(task.result()))
+            if self not in self._register:  # made although it was cancelled: both came at the same time
+                task.result().abort()
+            self._kept(asyncio.create_task(self._see_lost(task.result())))
+
+    def _kept(self, task: asyncio.Task[Result]) -> asyncio.Task[Result]:
+        """Have *task* waited for when the recorder closes."""
+        self._ways_on.add(task)
+        task.add_done_callback(self._ways_on.discard)
+        return task
 
     async def _see_lost(self, connection: asyncssh.SSHClientConnection) -> None:
         await connection.wait_closed()

@@ -9,6 +9,19 @@ import pytest
 from support.plugin_project import NEVER, Project
 
 ONCE = {"key/1": 1, "key/2": 1, "key/3": 1, "key/4": 1, "key/5": 1}
+PLAIN = """\
+import os, time
+from pathlib import Path
+import pytest
+
+@pytest.mark.parametrize("number", range(40))
+def test_it(number):
+    # The first worker that is free waits for another one: else it may do all forty alone.
+    Path(os.environ["PYTEST_XDIST_WORKER"] + ".came").touch()
+    end = time.monotonic() + 30
+    while len(list(Path().glob("gw*.came"))) < 2 and time.monotonic() < end:
+        time.sleep(0.02)
+"""
 
 
 @pytest.fixture
@@ -31,10 +44,7 @@ def test_once_in_workers(five: Project, args: tuple[str, ...]) -> None:
 def test_once_in_workers_with_shuffled_items_iterations_and_ordinary_tests(five: Project) -> None:
     ini = (five.root / "pytest.ini").read_text().replace("-p no:randomly ", "")
     five.write("pytest.ini", ini)
-    five.write(
-        "test_plain.py",
-        "import pytest\n@pytest.mark.parametrize('number', range(40))\ndef test_it(number): pass\n",
-    )
+    five.write("test_plain.py", PLAIN)
     outcome = five.run("-n", "3", "-v", "--randomly-seed", "7", "--iter", "3")
     outcome.counts(passed=40 + 5 * 3 * 2)
     assert five.runs() == dict.fromkeys(ONCE, 3)
