@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,18 @@ pytest_plugins = ["pytester"]
 # A shell that starts a job in the background has it ignore Ctrl-C, and so would every session that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+HANGS = 900
+"""Seconds after which a test, with its fixtures, is taken to hang: far above the slowest. It must cost itself, not the
+run."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Limit every test of this folder that has no limit of its own."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(HANGS))
 
 
 @pytest.fixture(autouse=True)

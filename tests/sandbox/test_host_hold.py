@@ -43,8 +43,7 @@ def holds(store: Store, tmp_path: Path) -> Iterator[HostHolds]:
     yield holds
     for name in ("sbx_1", "sbx_2"):
         holds.release(name)
-    while holds._thread is not None:
-        time.sleep(0.01)
+    eventually(lambda: holds._thread is None)
 
 
 def eventually(condition: object, seconds: float = 10) -> None:
@@ -139,19 +138,20 @@ def test_a_lost_lease_is_noticed_and_named(holds: HostHolds, store: Store) -> No
 
 
 def test_a_database_that_is_silent_for_too_long_loses_the_lease(
-    holds: HostHolds, store: Store, monkeypatch: pytest.MonkeyPatch
+    holds: HostHolds, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hold, "LEASE_SECONDS", 0.3)
     holds.take([WEB], "sbx_1", silent)
-    path = store.target.file
-    path.rename(path.with_suffix(".away"))
-    store.engine.dispose()
-    path.mkdir()
-    eventually(lambda: holds.lost("sbx_1"))
-    assert "could not be renewed" in str(holds.lost("sbx_1"))
-    holds.release("sbx_1")  # nobody hears it
-    path.rmdir()
-    path.with_suffix(".away").rename(path)
+    # The whole folder: where only the file is gone, the next heartbeat has SQLite make an empty one.
+    away = tmp_path.with_name("away")
+    tmp_path.rename(away)
+    try:
+        store.engine.dispose()
+        eventually(lambda: holds.lost("sbx_1"))
+        assert "could not be renewed" in str(holds.lost("sbx_1"))
+        holds.release("sbx_1")  # nobody hears it
+    finally:
+        away.rename(tmp_path)
     eventually(lambda: Leases(store).all() == {})
 
 
