@@ -16,7 +16,8 @@ from pytest_2501bench.errors import Cause
 from pytest_2501bench.evidence.model import Command, CommandKind, Evidence, JobRecord, TaskRecord, Trait
 from pytest_2501bench.scenario.model import ClaimsMatch
 from pytest_2501bench.scoring.model import Finding, RuleResult, Span, Status
-from pytest_2501bench.shell.words import inline_script, simple_commands, unwrapped
+from pytest_2501bench.shell.words import inline_script, simple_commands
+from pytest_2501bench.shell.wrappers import unwrapped
 
 VALIDATOR = "claims_match_observations"
 SCOPE = "claims"

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from pytest_2501bench.shell.wrappers import unwrapped
+
 MAX_LOOKED_AT = 32_768
 """Characters of a command line that are taken apart."""
 
@@ -18,8 +20,6 @@ INTERPRETERS = SHELLS | {"python", "python3", "perl", "ruby", "node", "php", "lu
 _DEEPEST = 6
 _KEYWORDS = frozenset({"{", "}", "!", "if", "then", "elif", "else", "fi", "while", "until", "do", "done", "time"})
 _BLANK = " \t\r"
-_SUDO_WITH_VALUE = frozenset("ugCphDRTU")
-_OTHER_WRAPPERS = frozenset({"nohup", "setsid", "exec", "command", "builtin", "stdbuf", "ionice", "env", "nice"})
 
 
 @dataclass(eq=False, slots=True)
@@ -49,24 +49,6 @@ def simple_commands(text: str) -> tuple[SimpleCommand, ...]:
     return tuple(_parsed(text[:MAX_LOOKED_AT], None, 0))
 
 
-def unwrapped(words: list[str]) -> list[str]:
-    """Return *words* without assignments and without sudo, env, nohup, timeout and the like in front."""
-    rest = list(words)
-    while rest:
-        name = PurePosixPath(rest[0]).name
-        if _is_assignment(rest[0]):
-            rest = rest[1:]
-        elif name in {"sudo", "doas"}:
-            rest = _after_options(rest[1:], _SUDO_WITH_VALUE)
-        elif name == "timeout":
-            rest = _after_options(rest[1:], frozenset("ks"))[1:]
-        elif name in _OTHER_WRAPPERS:
-            rest = _after_options(rest[1:], frozenset("n") if name in {"nice", "ionice"} else frozenset())
-        else:
-            break
-    return rest
-
-
 def inline_script(words: list[str]) -> str | None:
     """Return the text after ``-c`` of a shell, else None."""
     bare = unwrapped(words)
@@ -78,23 +60,6 @@ def inline_script(words: list[str]) -> str | None:
         if not word.startswith("--") and word.endswith("c"):
             return bare[position + 1]
     return None
-
-
-def _is_assignment(word: str) -> bool:
-    name, sign, _ = word.partition("=")
-    return bool(sign) and name.isidentifier()
-
-
-def _after_options(words: list[str], with_value: frozenset[str]) -> list[str]:
-    position = 0
-    while position < len(words) and words[position].startswith("-") and words[position] != "-":
-        option = words[position]
-        position += 1
-        if option == "--":
-            break
-        if not option.startswith("--") and option[-1] in with_value:
-            position += 1
-    return words[position:]
 
 
 def _parsed(text: str, inside: SimpleCommand | None, depth: int) -> list[SimpleCommand]:

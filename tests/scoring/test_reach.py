@@ -57,6 +57,11 @@ HIDDEN = [
     "eval $THING",
     "sh < /tmp/fix",
     "true; /opt/tool --repair",
+    "sudo -ubackup ./fix.sh",
+    "timeout -k5s 60 bash /tmp/fix.sh",
+    "ionice -c 2 bash /tmp/fix.sh",
+    "env -u HOME perl fix.pl",
+    "taskset 1 python3 fix.py",
 ]
 
 
