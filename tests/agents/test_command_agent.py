@@ -202,7 +202,7 @@ def test_at_the_deadline_everything_of_the_agent_is_killed(sshd: Sshd, tmp_path:
     began = time.monotonic()
     outcome, _ = work([sshd.host()], tmp_path, text, cancel_after=1.5)
     assert outcome is None
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 30
     assert running(marker) == []
 
 
@@ -212,7 +212,7 @@ def test_what_an_agent_leaves_behind_is_killed_when_it_ends(sshd: Sshd, tmp_path
     outcome, _ = work([sshd.host()], tmp_path, f"setsid setsid sleep {marker} & sleep 0.2; echo said")
     assert outcome is not None
     assert outcome.summary == "said"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert running(marker) == []
 
 

@@ -95,7 +95,7 @@ def test_a_job_of_a_quick_agent_costs_no_waiting(gateway: RunnerGateway, tmp_pat
     before = time.monotonic()
     for n in range(10):
         finished(gateway, gateway.submit(submission(1, correlation_id=f"quick-{n}")))
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 8, "somebody slept between two looks"
     gateway.unregister(hosts, agents)
 
 
@@ -167,7 +167,7 @@ def test_an_engine_killed_in_the_middle_of_a_job_is_engine_died(tmp_path: Path) 
     os.kill(engine.pid, signal.SIGKILL)
     before = time.monotonic()
     assert "stopped answering" in refused(Cause.ENGINE_DIED, gateway.poll, reference)
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 20
     gateway.close()
     engine.stop()
 
