@@ -218,7 +218,7 @@ def test_an_engine_that_does_not_wait_for_news_is_asked_less_and_less_often() ->
         end = time.monotonic() + 3.5
         while time.monotonic() < end:
             assert gateway.poll("tkt_1") is not None
-        assert 2 <= len(fake.requests) <= 7
+        assert 4 <= len(fake.requests) <= 7
         gateway.close()
 
 
